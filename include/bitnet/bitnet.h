@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// Everything.
+#pragma once
+
+#include <bitnet/bit_linear.h>
+#include <bitnet/checkpoint.h>
+#include <bitnet/config.h>
+#include <bitnet/diagnostics.h>
+#include <bitnet/error.h>
+#include <bitnet/quantize.h>
+#include <bitnet/quantize_checkpoint.h>
+#include <bitnet/runtime.h>
+#include <bitnet/serialization.h>
+#include <bitnet/ste.h>
+#include <bitnet/tensor.h>
+#include <bitnet/ternary_weight.h>

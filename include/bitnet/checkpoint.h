@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// Checkpoint: named tensors and metadata of a safetensors file, a sharded folder, or a GGUF file.
+#pragma once
+
+#include <bitnet/tensor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace bitnet {
+
+/// How the bytes of a stored tensor are read. Names as in the two formats' own documents.
+enum class Encoding {
+  f32,
+  f16,
+  bf16,
+  f64,
+  i8,
+  i16,
+  i32,
+  i64,
+  u8,
+  u16,
+  u32,
+  u64,
+  boolean,  // one element at a time
+  q4_0,
+  q8_0,
+  q2_0,
+  tq1_0,
+  tq2_0,
+  i2_s,  // GGUF blocks
+  other  // recognised by number only
+};
+std::string_view to_string(Encoding encoding);
+
+/// One tensor of a checkpoint. Shape is slowest-first (PyTorch order) for both formats.
+struct StoredTensor {
+  std::string name;
+  Encoding encoding = Encoding::other;
+  std::string type_name;  ///< as the file says: "BF16", "TQ2_0", "type 39"
+  Shape shape;
+  std::span<const std::byte> bytes;  ///< into the mapped file; valid while the Checkpoint lives
+  std::uint64_t file_offset = 0;     ///< of bytes[0], for messages
+  std::filesystem::path file;        ///< the shard that holds it
+};
+
+/// A metadata value. Arrays are kept as text summaries unless they are short.
+using MetadataValue =
+    std::variant<std::int64_t, std::uint64_t, double, bool, std::string, std::vector<std::int64_t>,
+                 std::vector<double>, std::vector<std::string>>;
+
+/// Read-only and memory-mapped: opening reads headers only. Movable; safe to read from many
+/// threads.
+class Checkpoint {
+ public:
+  enum class Format { safetensors, gguf };
+
+  Format format() const;
+  const std::filesystem::path& path() const;
+  const std::vector<StoredTensor>& tensors() const;       ///< in file order
+  const StoredTensor* find(std::string_view name) const;  ///< nullptr when absent
+  /// GGUF key-values, or the safetensors __metadata__ strings.
+  const std::map<std::string, MetadataValue>& metadata() const;
+  /// config.json beside a safetensors checkpoint, verbatim; empty when there is none.
+  const std::string& config_json() const;
+  /// Tells the system that a tensor's mapped pages are no longer needed, so that streaming over a
+  /// large file keeps a small resident set.
+  void release(const StoredTensor& tensor) const;
+
+  struct Contents;
+  explicit Checkpoint(std::shared_ptr<const Contents> contents);
+
+ private:
+  std::shared_ptr<const Contents> contents_;
+};
+
+/// Opens FILE.safetensors, FILE.gguf, or a folder holding model.safetensors or
+/// model.safetensors.index.json; the format is told by content. IoError, FormatError with file,
+/// tensor or key, byte offset, expected, found.
+Checkpoint open_checkpoint(const std::filesystem::path& path);
+
+}  // namespace bitnet

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// A pool of threads that spin briefly, then sleep: a parallel region costs well under a microsecond
+// while regions follow each other, and nothing while the program idles.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace bitnet {
+
+class ThreadPool {
+ public:
+  /// `threads` counts the caller of parallel_for; at least 1.
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  /// Calls body(i) once for each i in [0, count), on any thread, in any order; returns when all are
+  /// done. body must not throw. A nested or concurrent call runs on its caller's thread alone.
+  template <class Body>
+  void parallel_for(std::size_t count, const Body& body) {
+    run(count, {[](const void* context, std::size_t i) { (*static_cast<const Body*>(context))(i); },
+                &body});
+  }
+
+ private:
+  struct Task {
+    void (*call)(const void* context, std::size_t index);
+    const void* context;
+  };
+
+  void run(std::size_t count, Task task);
+  void work(std::size_t count, Task task);
+  void worker_loop();
+
+  std::vector<std::thread> workers_;
+  std::mutex region_;  // held by the caller whose region is running
+  // Written by the region's caller before `epoch_` advances, read by workers after.
+  Task task_{};
+  std::size_t count_ = 0;
+  bool stopping_ = false;
+  alignas(64) std::atomic<std::uint32_t> epoch_{0};  // one more per region
+  alignas(64) std::atomic<std::size_t> next_{0};     // next index to hand out
+  alignas(64) std::atomic<std::uint32_t> busy_{0};   // workers still inside the region
+};
+
+}  // namespace bitnet
