@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -42,7 +41,7 @@ class ThreadPool {
   void worker_loop();
 
   std::vector<std::thread> workers_;
-  std::mutex region_;  // held by the caller whose region is running
+  std::atomic_flag in_region_;  // set while some caller's region runs
   // Written by the region's caller before `epoch_` advances, read by workers after.
   Task task_{};
   std::size_t count_ = 0;

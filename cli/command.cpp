@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include "command.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <iostream>
+#include <utility>
+
+namespace bitnet::cli {
+
+void add_threads_option(CLI::App& command, RuntimeOptions& options) {
+  command.add_option("-t,--threads", options.threads, "Threads to use (default: one per core)")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N");
+}
+
+void add_json_option(CLI::App& command, bool& json) {
+  command.add_flag("--json", json, "Print the result as JSON, for programs");
+}
+
+std::string format_fixed(double value, int decimals) {
+  std::array<char, 352> text;  // the longest finite double has 309 digits before the point
+  std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
+  return text.data();
+}
+
+std::string format_bytes(std::uint64_t bytes) {
+  constexpr std::array<const char*, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 999.5 && unit + 1 < kUnits.size(); ++unit) {
+    value /= 1000;
+  }
+  const int decimals = unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  return format_fixed(value, decimals) + " " + kUnits[unit];
+}
+
+ProgressBar::ProgressBar(std::string label)
+    : label_(std::move(label)), visible_(isatty(STDERR_FILENO) == 1) {}
+
+ProgressBar::~ProgressBar() {
+  if (shown_percent_ >= 0) {
+    std::cerr << "\r\033[K" << std::flush;
+  }
+}
+
+void ProgressBar::update(std::uint64_t done, std::uint64_t total) {
+  const int percent =
+      total == 0 ? 100
+                 : static_cast<int>(100.0 * static_cast<double>(done) / static_cast<double>(total));
+  if (!visible_ || percent == shown_percent_) {
+    return;
+  }
+  shown_percent_ = percent;
+  constexpr int kWidth = 40;
+  const int filled = percent * kWidth / 100;
+  std::cerr << '\r' << label_ << " [" << std::string(static_cast<std::size_t>(filled), '=')
+            << std::string(static_cast<std::size_t>(kWidth - filled), ' ') << "] " << percent
+            << " %" << std::flush;
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// What the subcommands share: how they register themselves, choose threads and talk to the user.
+#pragma once
+
+#include <bitnet/runtime.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace bitnet::cli {
+
+/// What to run once the command line is understood; returns the exit status.
+using Command = std::function<int()>;
+
+// Each adds one subcommand, which sets `chosen` when the user picks it.
+void add_quantize_command(CLI::App& app, Command& chosen);
+void add_inspect_command(CLI::App& app, Command& chosen);
+void add_doctor_command(CLI::App& app, Command& chosen);
+void add_bench_command(CLI::App& app, Command& chosen);
+
+/// -t N, --threads N
+void add_threads_option(CLI::App& command, RuntimeOptions& options);
+/// --json
+void add_json_option(CLI::App& command, bool& json);
+
+/// "8.41 MB": decimal units, three digits.
+std::string format_bytes(std::uint64_t bytes);
+/// printf("%.*f").
+std::string format_fixed(double value, int decimals);
+
+/// One line on standard error, redrawn in place; nothing at all unless that is a terminal.
+class ProgressBar {
+ public:
+  explicit ProgressBar(std::string label);
+  ~ProgressBar();
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  void update(std::uint64_t done, std::uint64_t total);
+
+ private:
+  std::string label_;
+  bool visible_;
+  int shown_percent_ = -1;
+};
+
+}  // namespace bitnet::cli

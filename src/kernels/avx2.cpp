@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+// AVX2 and F16C: Intel Haswell (2013) and AMD Zen on. Half a tile (8 rows) per register.
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/kernel_table.h"
+#include "ternary/tile_layout.h"
+
+namespace bitnet::kernels {
+namespace {
+
+// Sixteen lanes of each type.
+struct Floats {
+  __m256 low, high;
+};
+struct Bits {
+  __m256i low, high;
+};
+struct Ints {
+  __m256i low, high;
+};
+struct Doubles {
+  __m256d quarter[4];
+};
+
+inline Floats splat(float x) {
+  return {_mm256_set1_ps(x), _mm256_set1_ps(x)};
+}
+inline Bits zero_bits() {
+  return {_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
+inline Ints zero_ints() {
+  return {_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
+inline Doubles zero_doubles() {
+  const __m256d zero = _mm256_setzero_pd();
+  return {{zero, zero, zero, zero}};
+}
+
+inline Floats load(const float* p) {
+  return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+}
+inline void store(float* p, Floats x) {
+  _mm256_storeu_ps(p, x.low);
+  _mm256_storeu_ps(p + 8, x.high);
+}
+inline void store(double* p, const Doubles& x) {
+  for (int i = 0; i < 4; ++i) _mm256_storeu_pd(p + 4 * i, x.quarter[i]);
+}
+
+inline Floats add(Floats a, Floats b) {
+  return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+}
+inline Floats multiply(Floats a, Floats b) {
+  return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
+}
+inline Floats divide(Floats a, Floats b) {
+  return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)};
+}
+
+inline Bits magnitude_bits(Floats x) {
+  const __m256i mask = _mm256_set1_epi32(0x7fffffff);
+  return {_mm256_and_si256(_mm256_castps_si256(x.low), mask),
+          _mm256_and_si256(_mm256_castps_si256(x.high), mask)};
+}
+inline Bits max(Bits a, Bits b) {
+  return {_mm256_max_epu32(a.low, b.low), _mm256_max_epu32(a.high, b.high)};
+}
+inline std::uint32_t largest_lane(Bits x) {
+  const __m256i eight = _mm256_max_epu32(x.low, x.high);
+  __m128i four = _mm_max_epu32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0x4e));
+  four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0xb1));
+  return static_cast<std::uint32_t>(_mm_cvtsi128_si32(four));
+}
+
+inline Ints round_half_even(Floats x) {
+  return {_mm256_cvtps_epi32(x.low), _mm256_cvtps_epi32(x.high)};
+}
+// Adds the largest float below one half with x's sign, then truncates (scalar.cpp says why).
+inline __m256i round_half_away(__m256 x) {
+  const __m256 sign = _mm256_and_ps(x, _mm256_set1_ps(-0.0F));
+  return _mm256_cvttps_epi32(_mm256_add_ps(x, _mm256_or_ps(sign, _mm256_set1_ps(0x1.fffffep-2F))));
+}
+inline Ints round_half_away(Floats x) {
+  return {round_half_away(x.low), round_half_away(x.high)};
+}
+inline Ints clamp(Ints x, int limit) {
+  const __m256i upper = _mm256_set1_epi32(limit);
+  const __m256i lower = _mm256_set1_epi32(-limit);
+  return {_mm256_max_epi32(_mm256_min_epi32(x.low, upper), lower),
+          _mm256_max_epi32(_mm256_min_epi32(x.high, upper), lower)};
+}
+inline Ints add(Ints a, Ints b) {
+  return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+}
+inline std::int32_t sum_lanes(Ints x) {
+  const __m256i eight = _mm256_add_epi32(x.low, x.high);
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1));
+  return _mm_cvtsi128_si32(four);
+}
+inline Ints load_int8(const std::int8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm256_cvtepi8_epi32(bytes), _mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8))};
+}
+// Packs within 128-bit halves interleave the quarters; a last permutation puts them in order.
+inline __m128i narrow_to_bytes(Ints x) {
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(x.low, x.high), 0xd8);
+  return _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+}
+inline void store_int8(std::int8_t* p, Ints x) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrow_to_bytes(x));
+}
+inline Floats to_floats(Ints x) {
+  return {_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)};
+}
+
+inline Doubles add_magnitudes(Doubles sum, Floats x) {
+  const __m256 mask = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+  const __m256 low = _mm256_and_ps(x.low, mask);
+  const __m256 high = _mm256_and_ps(x.high, mask);
+  const __m128 quarters[4] = {_mm256_castps256_ps128(low), _mm256_extractf128_ps(low, 1),
+                              _mm256_castps256_ps128(high), _mm256_extractf128_ps(high, 1)};
+  for (int i = 0; i < 4; ++i) {
+    sum.quarter[i] = _mm256_add_pd(sum.quarter[i], _mm256_cvtps_pd(quarters[i]));
+  }
+  return sum;
+}
+// A comparison is -1 where true: 1 - [w >= t] + [w <= -t] with that sign gives the digit.
+inline void store_digits(std::uint8_t* p, Floats w, Floats threshold) {
+  const auto digits = [](__m256 x, __m256 t) {
+    const __m256 negative = _mm256_xor_ps(t, _mm256_set1_ps(-0.0F));
+    const __m256i above = _mm256_castps_si256(_mm256_cmp_ps(x, t, _CMP_GE_OQ));
+    const __m256i below = _mm256_castps_si256(_mm256_cmp_ps(x, negative, _CMP_LE_OQ));
+    return _mm256_add_epi32(_mm256_sub_epi32(_mm256_set1_epi32(1), above), below);
+  };
+  const Ints both = {digits(w.low, threshold.low), digits(w.high, threshold.high)};
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrow_to_bytes(both));
+}
+
+inline __m128i load_128(const std::uint16_t* p) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+}
+inline void store_256(std::uint16_t* p, __m256i x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x);
+}
+inline Floats load_f16(const std::uint16_t* p) {
+  return {_mm256_cvtph_ps(load_128(p)), _mm256_cvtph_ps(load_128(p + 8))};
+}
+inline void store_f16(std::uint16_t* p, Floats x) {
+  store_256(p, _mm256_set_m128i(_mm256_cvtps_ph(x.high, _MM_FROUND_TO_NEAREST_INT),
+                                _mm256_cvtps_ph(x.low, _MM_FROUND_TO_NEAREST_INT)));
+}
+inline Floats load_bf16(const std::uint16_t* p) {
+  const auto widen = [](__m128i halves) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+  };
+  return {widen(load_128(p)), widen(load_128(p + 8))};
+}
+inline void store_bf16(std::uint16_t* p, Floats x) {
+  const auto narrow = [](__m256 floats) {
+    const __m256i bits = _mm256_castps_si256(floats);
+    const __m256i top = _mm256_srli_epi32(bits, 16);
+    const __m256i bias =
+        _mm256_add_epi32(_mm256_and_si256(top, _mm256_set1_epi32(1)), _mm256_set1_epi32(0x7fff));
+    const __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(bits, bias), 16);
+    const __m256i quiet = _mm256_or_si256(top, _mm256_set1_epi32(0x40));
+    const __m256 is_nan = _mm256_cmp_ps(floats, floats, _CMP_UNORD_Q);
+    return _mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(is_nan));
+  };
+  store_256(p, _mm256_permute4x64_epi64(_mm256_packus_epi32(narrow(x.low), narrow(x.high)), 0xd8));
+}
+
+// Ternary product: 8 rows per register.
+constexpr std::size_t kRowLanes = 8;
+constexpr std::size_t kRegistersAtOnce = 1;
+constexpr std::size_t kMaxTokens = 4;  // 4 sums, 5 digit registers, temporaries: 16 registers
+
+struct RowSums {
+  __m256i v;
+};
+template <TileLayout layout>
+struct Trits {
+  __m256i field[TileGeometry<layout>::kFields];
+};
+
+inline RowSums zero_sums() {
+  return {_mm256_setzero_si256()};
+}
+inline void store(std::int32_t* p, RowSums sums) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), sums.v);
+}
+
+// min over unsigned bytes of (x, x - p, x - 2p, wrapping) = x mod p for x < 3p <= 243: a difference
+// that wraps is at least 256 - 2p > x wherever it must not win.
+inline __m256i modulo(__m256i x, char p) {
+  const __m256i once = _mm256_sub_epi8(x, _mm256_set1_epi8(p));
+  const __m256i twice = _mm256_sub_epi8(once, _mm256_set1_epi8(p));
+  return _mm256_min_epu8(x, _mm256_min_epu8(once, twice));
+}
+
+template <TileLayout layout>
+inline Trits<layout> decode(const std::uint8_t* bytes) {
+  const __m256i packed = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
+  if constexpr (layout == TileLayout::t2) {
+    const __m256i mask = _mm256_set1_epi8(3);
+    return {{_mm256_and_si256(packed, mask), _mm256_and_si256(_mm256_srli_epi16(packed, 2), mask),
+             _mm256_and_si256(_mm256_srli_epi16(packed, 4), mask),
+             _mm256_and_si256(_mm256_srli_epi16(packed, 6), mask)}};
+  } else {
+    // vpshufb looks up the low four bits of an index: 27 & 15 = 11, 54 & 15 = 6, 9, 18 & 15 = 2.
+    // The digit of 81 is the low two bits of 81 = 1 (mod 4) and 162 = 2 (mod 4).
+    const __m256i of_27 =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0));
+    const __m256i of_9 =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0));
+    const __m256i of_3 =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0));
+    const __m256i of_1 =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0));
+    const __m256i below_81 = modulo(packed, 81);
+    const __m256i below_27 = modulo(below_81, 27);
+    const __m256i below_9 = modulo(below_27, 9);
+    return {{_mm256_shuffle_epi8(of_1, below_9), _mm256_shuffle_epi8(of_3, below_9),
+             _mm256_shuffle_epi8(of_9, _mm256_sub_epi8(below_27, below_9)),
+             _mm256_shuffle_epi8(of_27, _mm256_sub_epi8(below_81, below_27)),
+             _mm256_and_si256(_mm256_sub_epi8(packed, below_81), _mm256_set1_epi8(3))}};
+  }
+}
+
+// A digit pair times a code pair is at most 2 * 2 * 128 = 512; five fields add up to 2560: int16
+// holds.
+template <TileLayout layout>
+inline RowSums dot(RowSums sums, const Trits<layout>& trits, const std::int8_t* codes) {
+  __m256i pairs = _mm256_setzero_si256();
+  for (std::size_t i = 0; i < TileGeometry<layout>::kFields; ++i) {
+    std::int32_t four_codes;
+    __builtin_memcpy(&four_codes, codes + 4 * i, 4);
+    pairs = _mm256_add_epi16(pairs,
+                             _mm256_maddubs_epi16(trits.field[i], _mm256_set1_epi32(four_codes)));
+  }
+  return {_mm256_add_epi32(sums.v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))};
+}
+
+std::uint64_t read_probe(const void* memory, std::size_t n) {
+  const auto* vectors = static_cast<const __m256i*>(memory);
+  __m256i any[4] = {};
+  for (std::size_t i = 0; i + 4 <= n / sizeof(__m256i); i += 4) {
+    for (std::size_t j = 0; j < 4; ++j) {
+      any[j] = _mm256_or_si256(any[j], _mm256_loadu_si256(vectors + i + j));
+    }
+  }
+  const __m256i all =
+      _mm256_or_si256(_mm256_or_si256(any[0], any[1]), _mm256_or_si256(any[2], any[3]));
+  return static_cast<std::uint64_t>(_mm256_extract_epi64(all, 0));
+}
+
+// The int8 dot product that this ISA offers: multiply-add pairs, then widen and add.
+std::uint64_t dot_probe(std::size_t rounds) {
+  constexpr std::size_t kChains = 8;
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i digits = _mm256_set1_epi8(1);
+  __m256i sums[kChains] = {};
+  for (std::size_t round = 0; round < rounds; ++round) {
+    asm volatile("" : "+x"(digits));
+    for (__m256i& sum : sums) {
+      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(digits, sum), ones));
+    }
+  }
+  __m256i all = sums[0];
+  for (const __m256i& sum : sums) all = _mm256_or_si256(all, sum);
+  asm volatile("" : : "x"(all));
+  return rounds * kChains * 32;
+}
+
+}  // namespace
+}  // namespace bitnet::kernels
+
+#include "kernels/simd_accumulate-inl.h"
+
+// The vocabulary above, put to use.
+#include "kernels/kernel_table-inl.h"
+
+namespace bitnet::kernels {
+constinit const KernelTable kAvx2Table = make_table("avx2", Isa::avx2);
+}

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: MIT
+// AVX-512 F, BW, DQ, VL and VNNI: Intel Cascade Lake and AMD Zen 4 on. A whole tile (16 rows) per
+// register. With VBMI (Ice Lake, Zen 4 on) one byte permutation resolves four trits.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/kernel_table.h"
+#include "ternary/tile_layout.h"
+
+namespace bitnet::kernels {
+namespace {
+
+// Sixteen lanes of each type.
+struct Floats {
+  __m512 v;
+};
+struct Bits {
+  __m512i v;
+};
+struct Ints {
+  __m512i v;
+};
+struct Doubles {
+  __m512d low, high;
+};
+
+inline Floats splat(float x) {
+  return {_mm512_set1_ps(x)};
+}
+inline Bits zero_bits() {
+  return {_mm512_setzero_si512()};
+}
+inline Ints zero_ints() {
+  return {_mm512_setzero_si512()};
+}
+inline Doubles zero_doubles() {
+  return {_mm512_setzero_pd(), _mm512_setzero_pd()};
+}
+
+inline Floats load(const float* p) {
+  return {_mm512_loadu_ps(p)};
+}
+inline void store(float* p, Floats x) {
+  _mm512_storeu_ps(p, x.v);
+}
+inline void store(double* p, Doubles x) {
+  _mm512_storeu_pd(p, x.low);
+  _mm512_storeu_pd(p + 8, x.high);
+}
+
+inline Floats add(Floats a, Floats b) {
+  return {_mm512_add_ps(a.v, b.v)};
+}
+inline Floats multiply(Floats a, Floats b) {
+  return {_mm512_mul_ps(a.v, b.v)};
+}
+inline Floats divide(Floats a, Floats b) {
+  return {_mm512_div_ps(a.v, b.v)};
+}
+
+inline Bits magnitude_bits(Floats x) {
+  return {_mm512_and_si512(_mm512_castps_si512(x.v), _mm512_set1_epi32(0x7fffffff))};
+}
+inline Bits max(Bits a, Bits b) {
+  return {_mm512_max_epu32(a.v, b.v)};
+}
+inline std::uint32_t largest_lane(Bits x) {
+  return _mm512_reduce_max_epu32(x.v);
+}
+
+inline Ints round_half_even(Floats x) {
+  return {_mm512_cvtps_epi32(x.v)};
+}
+// Adds the largest float below one half with x's sign, then truncates (scalar.cpp says why).
+inline Ints round_half_away(Floats x) {
+  const __m512 sign = _mm512_and_ps(x.v, _mm512_set1_ps(-0.0F));
+  return {
+      _mm512_cvttps_epi32(_mm512_add_ps(x.v, _mm512_or_ps(sign, _mm512_set1_ps(0x1.fffffep-2F))))};
+}
+inline Ints clamp(Ints x, int limit) {
+  return {
+      _mm512_max_epi32(_mm512_min_epi32(x.v, _mm512_set1_epi32(limit)), _mm512_set1_epi32(-limit))};
+}
+inline Ints add(Ints a, Ints b) {
+  return {_mm512_add_epi32(a.v, b.v)};
+}
+inline std::int32_t sum_lanes(Ints x) {
+  return _mm512_reduce_add_epi32(x.v);
+}
+inline Ints load_int8(const std::int8_t* p) {
+  return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
+inline void store_int8(std::int8_t* p, Ints x) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(x.v));
+}
+inline Floats to_floats(Ints x) {
+  return {_mm512_cvtepi32_ps(x.v)};
+}
+
+inline Doubles add_magnitudes(Doubles sum, Floats x) {
+  const __m512 magnitude = _mm512_castsi512_ps(
+      _mm512_and_si512(_mm512_castps_si512(x.v), _mm512_set1_epi32(0x7fffffff)));
+  return {_mm512_add_pd(sum.low, _mm512_cvtps_pd(_mm512_castps512_ps256(magnitude))),
+          _mm512_add_pd(sum.high, _mm512_cvtps_pd(_mm512_extractf32x8_ps(magnitude, 1)))};
+}
+inline void store_digits(std::uint8_t* p, Floats w, Floats threshold) {
+  const __m512 negative = _mm512_xor_ps(threshold.v, _mm512_set1_ps(-0.0F));
+  const __mmask16 above = _mm512_cmp_ps_mask(w.v, threshold.v, _CMP_GE_OQ);
+  const __mmask16 below = _mm512_cmp_ps_mask(w.v, negative, _CMP_LE_OQ);
+  const __m128i one = _mm_set1_epi8(1);
+  const __m128i digits = _mm_mask_mov_epi8(_mm_mask_mov_epi8(one, above, _mm_set1_epi8(2)), below,
+                                           _mm_setzero_si128());
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), digits);
+}
+
+inline __m256i load_256(const std::uint16_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+inline void store_256(std::uint16_t* p, __m256i x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x);
+}
+inline Floats load_f16(const std::uint16_t* p) {
+  return {_mm512_cvtph_ps(load_256(p))};
+}
+inline void store_f16(std::uint16_t* p, Floats x) {
+  store_256(p, _mm512_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT));
+}
+inline Floats load_bf16(const std::uint16_t* p) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_256(p)), 16))};
+}
+// By integers: the conversion instruction of AVX512_BF16 flushes subnormals.
+inline void store_bf16(std::uint16_t* p, Floats x) {
+  const __m512i bits = _mm512_castps_si512(x.v);
+  const __m512i top = _mm512_srli_epi32(bits, 16);
+  const __m512i bias =
+      _mm512_add_epi32(_mm512_and_si512(top, _mm512_set1_epi32(1)), _mm512_set1_epi32(0x7fff));
+  const __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(bits, bias), 16);
+  const __mmask16 is_nan = _mm512_cmp_ps_mask(x.v, x.v, _CMP_UNORD_Q);
+  const __m512i result = _mm512_mask_or_epi32(rounded, is_nan, top, _mm512_set1_epi32(0x40));
+  store_256(p, _mm512_cvtepi32_epi16(result));
+}
+
+// Ternary product: 16 rows per register.
+constexpr std::size_t kRowLanes = 16;
+constexpr std::size_t kRegistersAtOnce = 2;
+constexpr std::size_t kMaxTokens = 8;  // 16 sums and 10 digit registers of the 32
+
+struct RowSums {
+  __m512i v;
+};
+template <TileLayout layout>
+struct Trits {
+  __m512i field[TileGeometry<layout>::kFields];
+};
+
+inline RowSums zero_sums() {
+  return {_mm512_setzero_si512()};
+}
+inline void store(std::int32_t* p, RowSums sums) {
+  _mm512_storeu_si512(p, sums.v);
+}
+inline __m512i load_tile(const std::uint8_t* bytes) {
+  return _mm512_loadu_si512(bytes);
+}
+inline __m512i broadcast_codes(const std::int8_t* codes) {
+  std::int32_t four_codes;
+  __builtin_memcpy(&four_codes, codes, 4);
+  return _mm512_set1_epi32(four_codes);
+}
+
+// min over unsigned bytes of (x, x - p, x - 2p, wrapping) = x mod p for x < 3p <= 243: a difference
+// that wraps is at least 256 - 2p > x wherever it must not win.
+inline __m512i modulo(__m512i x, char p) {
+  const __m512i once = _mm512_sub_epi8(x, _mm512_set1_epi8(p));
+  const __m512i twice = _mm512_sub_epi8(x, _mm512_set1_epi8(static_cast<char>(2 * p)));
+  return _mm512_min_epu8(x, _mm512_min_epu8(once, twice));
+}
+
+#if defined(__AVX512VBMI__)
+// four_digits[x], x < 81: the base-3 digits of x as four 2-bit fields, lowest first.
+struct FourDigits {
+  alignas(64) std::uint8_t bytes[128];
+};
+constexpr FourDigits make_four_digits() {
+  FourDigits table{};
+  for (unsigned x = 0; x < 81; ++x) {
+    table.bytes[x] =
+        static_cast<std::uint8_t>(x % 3 | (x / 3 % 3) << 2 | (x / 9 % 3) << 4 | (x / 27) << 6);
+  }
+  return table;
+}
+constexpr FourDigits kFourDigits = make_four_digits();
+
+/// The four low trits of bytes below 81 as 2-bit fields: a t2 byte.
+inline __m512i four_fields(__m512i below_81) {
+  return _mm512_permutex2var_epi8(_mm512_load_si512(kFourDigits.bytes), below_81,
+                                  _mm512_load_si512(kFourDigits.bytes + 64));
+}
+#else
+/// The same by byte shuffles of two halves: x = 9 h + l, each digit pair looked up as one nibble.
+inline __m512i four_fields(__m512i below_81) {
+  // l = x mod 9 by two reductions; x - l = 9 h <= 72 and its low nibble 9 h mod 16 names h.
+  const __m512i pair =
+      _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 0, 0, 0, 0, 0, 0, 0));
+  const __m512i pair_of_nines = _mm512_broadcast_i32x4(
+      _mm_setr_epi8(0, 0, 0x20, 0, 0x50, 0, -0x80, 0, -0x60, 0x10, 0, 0x40, 0, 0x60, 0, -0x70));
+  const __m512i low = modulo(modulo(below_81, 27), 9);
+  return _mm512_or_si512(_mm512_shuffle_epi8(pair, low),
+                         _mm512_shuffle_epi8(pair_of_nines, _mm512_sub_epi8(below_81, low)));
+}
+#endif
+
+/// Four 2-bit fields of each byte as digits.
+inline void split_fields(__m512i packed, __m512i* field) {
+  const __m512i mask = _mm512_set1_epi8(3);
+  field[0] = _mm512_and_si512(packed, mask);
+  field[1] = _mm512_and_si512(_mm512_srli_epi16(packed, 2), mask);
+  field[2] = _mm512_and_si512(_mm512_srli_epi16(packed, 4), mask);
+  field[3] = _mm512_and_si512(_mm512_srli_epi16(packed, 6), mask);
+}
+
+template <TileLayout layout>
+inline Trits<layout> decode(const std::uint8_t* bytes) {
+  const __m512i packed = load_tile(bytes);
+  Trits<layout> trits;
+  if constexpr (layout == TileLayout::t2) {
+    split_fields(packed, trits.field);
+  } else {
+    const __m512i below_81 = modulo(packed, 81);
+    split_fields(four_fields(below_81), trits.field);
+    // 81 = 1 and 162 = 2 (mod 4).
+    trits.field[4] = _mm512_and_si512(_mm512_sub_epi8(packed, below_81), _mm512_set1_epi8(3));
+  }
+  return trits;
+}
+
+template <TileLayout layout>
+inline RowSums dot(RowSums sums, const Trits<layout>& trits, const std::int8_t* codes) {
+  for (std::size_t i = 0; i < TileGeometry<layout>::kFields; ++i) {
+    sums.v = _mm512_dpbusd_epi32(sums.v, trits.field[i], broadcast_codes(codes + 4 * i));
+  }
+  return sums;
+}
+
+// For one token the loop is bound by unpacking, so fields are left where they lie in the byte: four
+// masks without shifts, one accumulator per field, each exactly 1, 4, 16, 64 (and 81) times too
+// large.
+struct FieldSums {
+  __m512i field[4];  // times 1, 4, 16, 64
+  __m512i top;       // times 81 (t16)
+};
+
+inline void add_fields(FieldSums& sums, __m512i packed, const __m512i* codes) {
+  for (int i = 0; i < 4; ++i) {
+    const __m512i mask = _mm512_set1_epi8(static_cast<char>(3 << (2 * i)));
+    sums.field[i] = _mm512_dpbusd_epi32(sums.field[i], _mm512_and_si512(packed, mask), codes[i]);
+  }
+}
+
+template <TileLayout layout>
+inline void add_step(FieldSums& sums, __m512i packed, const __m512i* codes) {
+  if constexpr (layout == TileLayout::t2) {
+    add_fields(sums, packed, codes);
+  } else {
+    const __m512i below_81 = modulo(packed, 81);
+    add_fields(sums, four_fields(below_81), codes);
+    sums.top = _mm512_dpbusd_epi32(sums.top, _mm512_sub_epi8(packed, below_81), codes[4]);
+  }
+}
+
+// The divisions are exact: by shifts, and by 81's inverse modulo 2^32.
+inline __m512i total(const FieldSums& sums) {
+  constexpr int kInverseOf81 = 0x781948B1;
+  static_assert(81U * static_cast<unsigned>(kInverseOf81) == 1U);
+  const __m512i low = _mm512_add_epi32(sums.field[0], _mm512_srai_epi32(sums.field[1], 2));
+  const __m512i high =
+      _mm512_add_epi32(_mm512_srai_epi32(sums.field[2], 4), _mm512_srai_epi32(sums.field[3], 6));
+  return _mm512_add_epi32(_mm512_add_epi32(low, high),
+                          _mm512_mullo_epi32(sums.top, _mm512_set1_epi32(kInverseOf81)));
+}
+
+template <TileLayout layout>
+inline void accumulate_one_token(const std::uint8_t* panel, std::size_t steps,
+                                 const std::int8_t* codes, std::int32_t* sums) {
+  using Geometry = TileGeometry<layout>;
+  FieldSums upper = {};
+  FieldSums lower = {};
+  for (std::size_t step = 0; step < steps; ++step) {
+    __m512i broadcast[Geometry::kFields];
+    for (std::size_t i = 0; i < Geometry::kFields; ++i) {
+      broadcast[i] = broadcast_codes(codes + 4 * i);
+    }
+    add_step<layout>(upper, load_tile(panel), broadcast);
+    add_step<layout>(lower, load_tile(panel + kTileBytes), broadcast);
+    panel += kPanelStepBytes;
+    codes += Geometry::kStepInputs;
+  }
+  _mm512_storeu_si512(sums, total(upper));
+  _mm512_storeu_si512(sums + kTileRows, total(lower));
+}
+
+std::uint64_t read_probe(const void* memory, std::size_t n) {
+  const auto* vectors = static_cast<const __m512i*>(memory);
+  __m512i any[4] = {};
+  for (std::size_t i = 0; i + 4 <= n / sizeof(__m512i); i += 4) {
+    for (std::size_t j = 0; j < 4; ++j) {
+      any[j] = _mm512_or_si512(any[j], _mm512_loadu_si512(vectors + i + j));
+    }
+  }
+  const __m512i all =
+      _mm512_or_si512(_mm512_or_si512(any[0], any[1]), _mm512_or_si512(any[2], any[3]));
+  return static_cast<std::uint64_t>(_mm512_reduce_or_epi64(all));
+}
+
+std::uint64_t dot_probe(std::size_t rounds) {
+  constexpr std::size_t kChains = 16;
+  __m512i digits = _mm512_set1_epi8(1);
+  __m512i sums[kChains] = {};
+  for (std::size_t round = 0; round < rounds; ++round) {
+    asm volatile("" : "+v"(digits));
+    for (__m512i& sum : sums) {
+      sum = _mm512_dpbusd_epi32(sum, digits, digits);
+    }
+  }
+  __m512i all = sums[0];
+  for (const __m512i& sum : sums) all = _mm512_or_si512(all, sum);
+  asm volatile("" : : "v"(all));
+  return rounds * kChains * 64;
+}
+
+}  // namespace
+}  // namespace bitnet::kernels
+
+#include "kernels/simd_accumulate-inl.h"
+
+namespace bitnet::kernels {
+namespace {
+
+template <>
+inline void accumulate<TileLayout::t16, 1>(const std::uint8_t* panel, std::size_t first_input,
+                                           std::size_t inputs, const std::int8_t* codes,
+                                           std::size_t /*stride*/,
+                                           std::int32_t (*sums)[kPanelRows]) {
+  constexpr std::size_t kStepInputs = TileGeometry<TileLayout::t16>::kStepInputs;
+  accumulate_one_token<TileLayout::t16>(panel + first_input / kStepInputs * kPanelStepBytes,
+                                        inputs / kStepInputs, codes + first_input, sums[0]);
+}
+
+template <>
+inline void accumulate<TileLayout::t2, 1>(const std::uint8_t* panel, std::size_t first_input,
+                                          std::size_t inputs, const std::int8_t* codes,
+                                          std::size_t /*stride*/,
+                                          std::int32_t (*sums)[kPanelRows]) {
+  constexpr std::size_t kStepInputs = TileGeometry<TileLayout::t2>::kStepInputs;
+  accumulate_one_token<TileLayout::t2>(panel + first_input / kStepInputs * kPanelStepBytes,
+                                       inputs / kStepInputs, codes + first_input, sums[0]);
+}
+
+}  // namespace
+}  // namespace bitnet::kernels
+
+#include "kernels/kernel_table-inl.h"

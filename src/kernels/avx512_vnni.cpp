@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+// AVX-512 with VNNI but without VBMI: Intel Cascade Lake and Cooper Lake.
+#include "kernels/avx512-inl.h"
+
+namespace bitnet::kernels {
+constinit const KernelTable kAvx512VnniTable = make_table("avx512-vnni", Isa::avx512);
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// Which kernel tables this CPU can run.
+#include <array>
+
+#include "kernels/kernel_table.h"
+
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
+
+namespace bitnet::kernels {
+namespace {
+
+using Tables = std::array<const KernelTable*, 5>;  // ends with at least one nullptr
+
+#if defined(__x86_64__)
+// __builtin_cpu_supports also asks the operating system whether it saves the wide registers.
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+}
+bool has_avx512_vnni() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512vnni");
+}
+bool has_avx512_vbmi() {
+  return has_avx512_vnni() && __builtin_cpu_supports("avx512vbmi");
+}
+#endif
+
+Tables detect() {
+  Tables tables{&kScalarTable};
+  [[maybe_unused]] std::size_t count = 1;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (has_avx2()) tables[count++] = &kAvx2Table;
+  if (has_avx512_vnni()) tables[count++] = &kAvx512VnniTable;
+  if (has_avx512_vbmi()) tables[count++] = &kAvx512VbmiTable;
+#elif defined(__aarch64__)
+  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) tables[count++] = &kNeonTable;
+#endif
+  return tables;
+}
+
+}  // namespace
+
+const KernelTable* const* runnable_tables() {
+  static const Tables tables = detect();
+  return tables.data();
+}
+
+const KernelTable* find_table(Isa isa) {
+  const KernelTable* best = nullptr;
+  for (const KernelTable* const* table = runnable_tables(); *table != nullptr; ++table) {
+    if ((*table)->isa == isa) {
+      best = *table;
+    }
+  }
+  return best;
+}
+
+}  // namespace bitnet::kernels

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// The table of one ISA file, from the functions its includes have defined.
+#pragma once
+
+#include "kernels/kernel_table.h"
+#include "kernels/row_ops-inl.h"
+#include "kernels/ternary_gemm-inl.h"
+#include "ternary/tile_packing-inl.h"
+
+namespace bitnet::kernels {
+namespace {
+
+constexpr KernelTable make_table(std::string_view name, Isa isa) {
+  return {
+      .name = name,
+      .isa = isa,
+      .f16_to_f32 = f16_to_f32,
+      .bf16_to_f32 = bf16_to_f32,
+      .f32_to_f16 = f32_to_f16,
+      .f32_to_bf16 = f32_to_bf16,
+      .absmax_bits = absmax_bits,
+      .quantize = quantize,
+      .dequantize = dequantize,
+      .sum_squares = sum_squares,
+      .normalize = normalize,
+      .sum_abs = sum_abs,
+      .ternarize = ternarize,
+      .pack_t16 = pack_panel<TileLayout::t16>,
+      .pack_t2 = pack_panel<TileLayout::t2>,
+      .unpack_t16 = unpack_panel<TileLayout::t16>,
+      .unpack_t2 = unpack_panel<TileLayout::t2>,
+      .gemm_t16 = multiply_block<false, TileLayout::t16>,
+      .gemm_t2 = multiply_block<false, TileLayout::t2>,
+      .gemm_t2_grouped = multiply_block<true, TileLayout::t2>,
+      .read_probe = read_probe,
+      .dot_probe = dot_probe,
+  };
+}
+
+}  // namespace
+}  // namespace bitnet::kernels

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+// NEON with the dot-product extension: Armv8.2 on (Cortex-A55/A75, Neoverse, Apple M1 and later). A
+// quarter of a tile (4 rows) per register.
+#include <arm_neon.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/kernel_table.h"
+#include "ternary/tile_layout.h"
+
+namespace bitnet::kernels {
+namespace {
+
+// Sixteen lanes of each type.
+struct Floats {
+  float32x4_t quarter[4];
+};
+struct Bits {
+  uint32x4_t quarter[4];
+};
+struct Ints {
+  int32x4_t quarter[4];
+};
+struct Doubles {
+  float64x2_t eighth[8];
+};
+
+inline Floats splat(float x) {
+  const float32x4_t four = vdupq_n_f32(x);
+  return {{four, four, four, four}};
+}
+inline Bits zero_bits() {
+  const uint32x4_t zero = vdupq_n_u32(0);
+  return {{zero, zero, zero, zero}};
+}
+inline Ints zero_ints() {
+  const int32x4_t zero = vdupq_n_s32(0);
+  return {{zero, zero, zero, zero}};
+}
+inline Doubles zero_doubles() {
+  const float64x2_t zero = vdupq_n_f64(0);
+  return {{zero, zero, zero, zero, zero, zero, zero, zero}};
+}
+
+inline Floats load(const float* p) {
+  return {{vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)}};
+}
+inline void store(float* p, const Floats& x) {
+  for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, x.quarter[i]);
+}
+inline void store(double* p, const Doubles& x) {
+  for (int i = 0; i < 8; ++i) vst1q_f64(p + 2 * i, x.eighth[i]);
+}
+
+inline Floats add(Floats a, const Floats& b) {
+  for (int i = 0; i < 4; ++i) a.quarter[i] = vaddq_f32(a.quarter[i], b.quarter[i]);
+  return a;
+}
+inline Floats multiply(Floats a, const Floats& b) {
+  for (int i = 0; i < 4; ++i) a.quarter[i] = vmulq_f32(a.quarter[i], b.quarter[i]);
+  return a;
+}
+inline Floats divide(Floats a, const Floats& b) {
+  for (int i = 0; i < 4; ++i) a.quarter[i] = vdivq_f32(a.quarter[i], b.quarter[i]);
+  return a;
+}
+
+inline Bits magnitude_bits(const Floats& x) {
+  Bits r;
+  for (int i = 0; i < 4; ++i) {
+    r.quarter[i] = vandq_u32(vreinterpretq_u32_f32(x.quarter[i]), vdupq_n_u32(0x7fffffff));
+  }
+  return r;
+}
+inline Bits max(Bits a, const Bits& b) {
+  for (int i = 0; i < 4; ++i) a.quarter[i] = vmaxq_u32(a.quarter[i], b.quarter[i]);
+  return a;
+}
+inline std::uint32_t largest_lane(const Bits& x) {
+  return vmaxvq_u32(
+      vmaxq_u32(vmaxq_u32(x.quarter[0], x.quarter[1]), vmaxq_u32(x.quarter[2], x.quarter[3])));
+}
+
+inline Ints round_half_even(const Floats& x) {
+  Ints r;
+  for (int i = 0; i < 4; ++i) r.quarter[i] = vcvtnq_s32_f32(x.quarter[i]);
+  return r;
+}
+inline Ints round_half_away(const Floats& x) {
+  Ints r;
+  for (int i = 0; i < 4; ++i) r.quarter[i] = vcvtaq_s32_f32(x.quarter[i]);
+  return r;
+}
+inline Ints clamp(Ints x, int limit) {
+  for (int32x4_t& four : x.quarter) {
+    four = vmaxq_s32(vminq_s32(four, vdupq_n_s32(limit)), vdupq_n_s32(-limit));
+  }
+  return x;
+}
+inline Ints add(Ints a, const Ints& b) {
+  for (int i = 0; i < 4; ++i) a.quarter[i] = vaddq_s32(a.quarter[i], b.quarter[i]);
+  return a;
+}
+inline std::int32_t sum_lanes(const Ints& x) {
+  return vaddvq_s32(
+      vaddq_s32(vaddq_s32(x.quarter[0], x.quarter[1]), vaddq_s32(x.quarter[2], x.quarter[3])));
+}
+inline Ints load_int8(const std::int8_t* p) {
+  const int8x16_t bytes = vld1q_s8(p);
+  const int16x8_t low = vmovl_s8(vget_low_s8(bytes));
+  const int16x8_t high = vmovl_high_s8(bytes);
+  return {{vmovl_s16(vget_low_s16(low)), vmovl_high_s16(low), vmovl_s16(vget_low_s16(high)),
+           vmovl_high_s16(high)}};
+}
+inline int8x16_t narrow_to_bytes(const Ints& x) {
+  const int16x8_t low = vcombine_s16(vmovn_s32(x.quarter[0]), vmovn_s32(x.quarter[1]));
+  const int16x8_t high = vcombine_s16(vmovn_s32(x.quarter[2]), vmovn_s32(x.quarter[3]));
+  return vcombine_s8(vmovn_s16(low), vmovn_s16(high));
+}
+inline void store_int8(std::int8_t* p, const Ints& x) {
+  vst1q_s8(p, narrow_to_bytes(x));
+}
+inline Floats to_floats(const Ints& x) {
+  Floats r;
+  for (int i = 0; i < 4; ++i) r.quarter[i] = vcvtq_f32_s32(x.quarter[i]);
+  return r;
+}
+
+inline Doubles add_magnitudes(Doubles sum, const Floats& x) {
+  for (int i = 0; i < 4; ++i) {
+    const float32x4_t magnitude = vabsq_f32(x.quarter[i]);
+    sum.eighth[2 * i] = vaddq_f64(sum.eighth[2 * i], vcvt_f64_f32(vget_low_f32(magnitude)));
+    sum.eighth[2 * i + 1] = vaddq_f64(sum.eighth[2 * i + 1], vcvt_high_f64_f32(magnitude));
+  }
+  return sum;
+}
+// A comparison is -1 where true: 1 - [w >= t] + [w <= -t] with that sign gives the digit.
+inline void store_digits(std::uint8_t* p, const Floats& w, const Floats& threshold) {
+  Ints digits;
+  for (int i = 0; i < 4; ++i) {
+    const int32x4_t above = vreinterpretq_s32_u32(vcgeq_f32(w.quarter[i], threshold.quarter[i]));
+    const int32x4_t below =
+        vreinterpretq_s32_u32(vcleq_f32(w.quarter[i], vnegq_f32(threshold.quarter[i])));
+    digits.quarter[i] = vaddq_s32(vsubq_s32(vdupq_n_s32(1), above), below);
+  }
+  vst1q_u8(p, vreinterpretq_u8_s8(narrow_to_bytes(digits)));
+}
+
+inline Floats load_f16(const std::uint16_t* p) {
+  Floats r;
+  for (int i = 0; i < 4; ++i) {
+    r.quarter[i] = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i)));
+  }
+  return r;
+}
+inline void store_f16(std::uint16_t* p, const Floats& x) {
+  for (int i = 0; i < 4; ++i) {
+    vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(x.quarter[i])));
+  }
+}
+inline Floats load_bf16(const std::uint16_t* p) {
+  Floats r;
+  for (int i = 0; i < 4; ++i) {
+    r.quarter[i] = vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16));
+  }
+  return r;
+}
+inline void store_bf16(std::uint16_t* p, const Floats& x) {
+  for (int i = 0; i < 4; ++i) {
+    const uint32x4_t bits = vreinterpretq_u32_f32(x.quarter[i]);
+    const uint32x4_t top = vshrq_n_u32(bits, 16);
+    const uint32x4_t bias = vaddq_u32(vandq_u32(top, vdupq_n_u32(1)), vdupq_n_u32(0x7fff));
+    const uint32x4_t rounded = vshrq_n_u32(vaddq_u32(bits, bias), 16);
+    const uint32x4_t quiet = vorrq_u32(top, vdupq_n_u32(0x40));
+    const uint32x4_t is_number = vceqq_f32(x.quarter[i], x.quarter[i]);
+    vst1_u16(p + 4 * i, vmovn_u32(vbslq_u32(is_number, rounded, quiet)));
+  }
+}
+
+// Ternary product: 4 rows per register.
+constexpr std::size_t kRowLanes = 4;
+constexpr std::size_t kRegistersAtOnce = 2;
+constexpr std::size_t kMaxTokens = 4;  // 8 sums and 10 digit registers of the 32
+
+struct RowSums {
+  int32x4_t v;
+};
+template <TileLayout layout>
+struct Trits {
+  uint8x16_t field[TileGeometry<layout>::kFields];
+};
+
+inline RowSums zero_sums() {
+  return {vdupq_n_s32(0)};
+}
+inline void store(std::int32_t* p, RowSums sums) {
+  vst1q_s32(p, sums.v);
+}
+
+/// The digit of `place` in x < 3 * place, taken off x. A comparison is -1 where true.
+template <unsigned place>
+inline uint8x16_t take_digit(uint8x16_t& x) {
+  const uint8x16_t minus_digit =
+      vaddq_u8(vcgeq_u8(x, vdupq_n_u8(place)), vcgeq_u8(x, vdupq_n_u8(2 * place)));
+  x = vmlaq_u8(x, minus_digit, vdupq_n_u8(place));
+  return vsubq_u8(vdupq_n_u8(0), minus_digit);
+}
+
+template <TileLayout layout>
+inline Trits<layout> decode(const std::uint8_t* bytes) {
+  uint8x16_t packed = vld1q_u8(bytes);
+  if constexpr (layout == TileLayout::t2) {
+    const uint8x16_t mask = vdupq_n_u8(3);
+    return {{vandq_u8(packed, mask), vandq_u8(vshrq_n_u8(packed, 2), mask),
+             vandq_u8(vshrq_n_u8(packed, 4), mask), vshrq_n_u8(packed, 6)}};
+  } else {
+    const uint8x16_t of_81 = take_digit<81>(packed);
+    const uint8x16_t of_27 = take_digit<27>(packed);
+    const uint8x16_t of_9 = take_digit<9>(packed);
+    const uint8x16_t of_3 = take_digit<3>(packed);
+    return {{packed, of_3, of_9, of_27, of_81}};
+  }
+}
+
+template <TileLayout layout>
+inline RowSums dot(RowSums sums, const Trits<layout>& trits, const std::int8_t* codes) {
+  for (std::size_t i = 0; i < TileGeometry<layout>::kFields; ++i) {
+    std::int32_t four_codes;
+    __builtin_memcpy(&four_codes, codes + 4 * i, 4);
+    sums.v = vdotq_s32(sums.v, vreinterpretq_s8_u8(trits.field[i]),
+                       vreinterpretq_s8_s32(vdupq_n_s32(four_codes)));
+  }
+  return sums;
+}
+
+std::uint64_t read_probe(const void* memory, std::size_t n) {
+  const auto* bytes = static_cast<const std::uint8_t*>(memory);
+  uint8x16_t any[4] = {};
+  for (std::size_t i = 0; i + 64 <= n; i += 64) {
+    for (std::size_t j = 0; j < 4; ++j) {
+      any[j] = vorrq_u8(any[j], vld1q_u8(bytes + i + 16 * j));
+    }
+  }
+  const uint8x16_t all = vorrq_u8(vorrq_u8(any[0], any[1]), vorrq_u8(any[2], any[3]));
+  return vmaxvq_u8(all);
+}
+
+std::uint64_t dot_probe(std::size_t rounds) {
+  constexpr std::size_t kChains = 16;
+  int8x16_t digits = vdupq_n_s8(1);
+  int32x4_t sums[kChains] = {};
+  for (std::size_t round = 0; round < rounds; ++round) {
+    asm volatile("" : "+w"(digits));
+    for (int32x4_t& sum : sums) {
+      sum = vdotq_s32(sum, digits, digits);
+    }
+  }
+  int32x4_t all = sums[0];
+  for (const int32x4_t& sum : sums) all = vorrq_s32(all, sum);
+  asm volatile("" : : "w"(all));
+  return rounds * kChains * 16;
+}
+
+}  // namespace
+}  // namespace bitnet::kernels
+
+#include "kernels/simd_accumulate-inl.h"
+
+// The vocabulary above, put to use.
+#include "kernels/kernel_table-inl.h"
+
+namespace bitnet::kernels {
+constinit const KernelTable kNeonTable = make_table("neon", Isa::neon);
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+// Kernels over one row of numbers: each algorithm once, over a vocabulary of 16 virtual lanes.
+//
+// An ISA file defines in its anonymous namespace, before it includes this header, the types Floats,
+// Bits, Ints, Digits8 and Doubles of 16 lanes each, and the functions used below (scalar.cpp is the
+// reading version). Sixteen lanes on every ISA is what makes float reductions bit-equal.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/kernel_table.h"
+
+namespace bitnet::kernels {
+namespace {
+
+constexpr std::size_t kLanes = 16;
+
+/// Calls body(block) with each 16 elements of x, the last of them padded with zeros.
+template <class Body>
+inline void for_each_block(const float* x, std::size_t n, Body body) {
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    body(load(x + i));
+  }
+  if (i < n) {
+    float tail[kLanes] = {};
+    for (std::size_t lane = 0; i + lane < n; ++lane) {
+      tail[lane] = x[i + lane];
+    }
+    body(load(tail));
+  }
+}
+
+/// out[i] = convert(in[i]) in blocks of 16: `convert` reads 16 inputs at in and writes 16 at out.
+template <class In, class Out, class Convert>
+inline void map_blocks(const In* in, Out* out, std::size_t n, Convert convert) {
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    convert(in + i, out + i);
+  }
+  if (i < n) {
+    In padded[kLanes] = {};
+    Out results[kLanes];
+    for (std::size_t lane = 0; i + lane < n; ++lane) {
+      padded[lane] = in[i + lane];
+    }
+    convert(padded, results);
+    for (std::size_t lane = 0; i + lane < n; ++lane) {
+      out[i + lane] = results[lane];
+    }
+  }
+}
+
+/// Lane i += lane i + 8, then + 4, + 2, + 1.
+template <class Real>
+inline Real add_lanes(Real (&lanes)[kLanes]) {
+  for (std::size_t width = kLanes / 2; width != 0; width /= 2) {
+    for (std::size_t i = 0; i < width; ++i) {
+      lanes[i] += lanes[i + width];
+    }
+  }
+  return lanes[0];
+}
+
+void f16_to_f32(const std::uint16_t* in, float* out, std::size_t n) {
+  map_blocks(in, out, n, [](const std::uint16_t* a, float* b) { store(b, load_f16(a)); });
+}
+void bf16_to_f32(const std::uint16_t* in, float* out, std::size_t n) {
+  map_blocks(in, out, n, [](const std::uint16_t* a, float* b) { store(b, load_bf16(a)); });
+}
+void f32_to_f16(const float* in, std::uint16_t* out, std::size_t n) {
+  map_blocks(in, out, n, [](const float* a, std::uint16_t* b) { store_f16(b, load(a)); });
+}
+void f32_to_bf16(const float* in, std::uint16_t* out, std::size_t n) {
+  map_blocks(in, out, n, [](const float* a, std::uint16_t* b) { store_bf16(b, load(a)); });
+}
+
+std::uint32_t absmax_bits(const float* x, std::size_t n) {
+  Bits largest = zero_bits();
+  for_each_block(x, n, [&](Floats block) { largest = max(largest, magnitude_bits(block)); });
+  return largest_lane(largest);
+}
+
+template <Scaling scaling, Rounding rounding>
+inline std::int32_t quantize_by(const float* x, std::size_t n, const CodeRule& rule,
+                                std::int8_t* codes) {
+  const Floats step = splat(rule.step);
+  Ints sum = zero_ints();
+  map_blocks(x, codes, n, [&](const float* in, std::int8_t* out) {
+    const Floats scaled =
+        scaling == Scaling::divide ? divide(load(in), step) : multiply(load(in), step);
+    const Ints rounded =
+        rounding == Rounding::half_to_even ? round_half_even(scaled) : round_half_away(scaled);
+    const Ints code = clamp(rounded, rule.qmax);
+    sum = add(sum, code);
+    store_int8(out, code);
+  });
+  return sum_lanes(sum);
+}
+
+std::int32_t quantize(const float* x, std::size_t n, const CodeRule& rule, std::int8_t* codes) {
+  const bool even = rule.rounding == Rounding::half_to_even;
+  if (rule.scaling == Scaling::divide) {
+    return even ? quantize_by<Scaling::divide, Rounding::half_to_even>(x, n, rule, codes)
+                : quantize_by<Scaling::divide, Rounding::half_away_from_zero>(x, n, rule, codes);
+  }
+  return even ? quantize_by<Scaling::multiply, Rounding::half_to_even>(x, n, rule, codes)
+              : quantize_by<Scaling::multiply, Rounding::half_away_from_zero>(x, n, rule, codes);
+}
+
+void dequantize(const std::int8_t* codes, std::size_t n, float scale, float* out) {
+  const Floats factor = splat(scale);
+  map_blocks(codes, out, n, [&](const std::int8_t* in, float* result) {
+    store(result, multiply(to_floats(load_int8(in)), factor));
+  });
+}
+
+float sum_squares(const float* x, std::size_t n) {
+  Floats sum = splat(0.0F);
+  for_each_block(x, n, [&](Floats block) { sum = add(sum, multiply(block, block)); });
+  float lanes[kLanes];
+  store(lanes, sum);
+  return add_lanes(lanes);
+}
+
+std::uint32_t normalize(const float* x, std::size_t n, float factor, const float* gain,
+                        float* out) {
+  const Floats factors = splat(factor);
+  Bits largest = zero_bits();
+  const auto scale_block = [&](const float* in, const float* gains, float* result) {
+    Floats scaled = multiply(load(in), factors);
+    if (gains != nullptr) {
+      scaled = multiply(scaled, load(gains));
+    }
+    largest = max(largest, magnitude_bits(scaled));
+    store(result, scaled);
+  };
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    scale_block(x + i, gain == nullptr ? nullptr : gain + i, out + i);
+  }
+  if (i < n) {
+    float tail[kLanes] = {};
+    float tail_gain[kLanes] = {};
+    float results[kLanes];
+    for (std::size_t lane = 0; i + lane < n; ++lane) {
+      tail[lane] = x[i + lane];
+      tail_gain[lane] = gain == nullptr ? 1.0F : gain[i + lane];
+    }
+    scale_block(tail, gain == nullptr ? nullptr : tail_gain, results);
+    for (std::size_t lane = 0; i + lane < n; ++lane) {
+      out[i + lane] = results[lane];
+    }
+  }
+  return largest_lane(largest);
+}
+
+double sum_abs(const float* w, std::size_t n) {
+  Doubles sum = zero_doubles();
+  for_each_block(w, n, [&](Floats block) { sum = add_magnitudes(sum, block); });
+  double lanes[kLanes];
+  store(lanes, sum);
+  return add_lanes(lanes);
+}
+
+void ternarize(const float* w, std::size_t n, float threshold, std::uint8_t* digits) {
+  const Floats upper = splat(threshold);
+  map_blocks(w, digits, n,
+             [&](const float* in, std::uint8_t* out) { store_digits(out, load(in), upper); });
+}
+
+}  // namespace
+}  // namespace bitnet::kernels

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+// The scalar table: the reference that every other ISA is compared with, and the reading version of
+// the vocabulary of row_ops-inl.h and ternary_gemm-inl.h. Compilers vectorize some of its loops.
+#include <bit>
+#include <cmath>
+
+#include "kernels/kernel_table.h"
+#include "ternary/tile_packing-inl.h"
+
+namespace bitnet::kernels {
+namespace {
+
+// Sixteen lanes of each type.
+struct Floats {
+  float lane[16];
+};
+struct Bits {
+  std::uint32_t lane[16];
+};
+struct Ints {
+  std::int32_t lane[16];
+};
+struct Doubles {
+  double lane[16];
+};
+
+constexpr std::uint32_t kMagnitudeMask = 0x7fffffff;
+
+inline std::uint32_t bits_of(float x) {
+  return __builtin_bit_cast(std::uint32_t, x);
+}
+inline float float_of(std::uint32_t bits) {
+  return __builtin_bit_cast(float, bits);
+}
+
+inline Floats splat(float x) {
+  Floats r;
+  for (float& lane : r.lane) lane = x;
+  return r;
+}
+inline Bits zero_bits() {
+  return {};
+}
+inline Ints zero_ints() {
+  return {};
+}
+inline Doubles zero_doubles() {
+  return {};
+}
+
+inline Floats load(const float* p) {
+  Floats r;
+  for (int i = 0; i < 16; ++i) r.lane[i] = p[i];
+  return r;
+}
+inline void store(float* p, const Floats& x) {
+  for (int i = 0; i < 16; ++i) p[i] = x.lane[i];
+}
+inline void store(double* p, const Doubles& x) {
+  for (int i = 0; i < 16; ++i) p[i] = x.lane[i];
+}
+
+inline Floats add(Floats a, const Floats& b) {
+  for (int i = 0; i < 16; ++i) a.lane[i] += b.lane[i];
+  return a;
+}
+inline Floats multiply(Floats a, const Floats& b) {
+  for (int i = 0; i < 16; ++i) a.lane[i] *= b.lane[i];
+  return a;
+}
+inline Floats divide(Floats a, const Floats& b) {
+  for (int i = 0; i < 16; ++i) a.lane[i] /= b.lane[i];
+  return a;
+}
+
+// Unsigned order of the bits is the order of magnitudes, with infinity and NaN above all numbers.
+inline Bits magnitude_bits(const Floats& x) {
+  Bits r;
+  for (int i = 0; i < 16; ++i) r.lane[i] = bits_of(x.lane[i]) & kMagnitudeMask;
+  return r;
+}
+inline Bits max(Bits a, const Bits& b) {
+  for (int i = 0; i < 16; ++i) a.lane[i] = a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i];
+  return a;
+}
+inline std::uint32_t largest_lane(const Bits& x) {
+  std::uint32_t largest = 0;
+  for (const std::uint32_t lane : x.lane) largest = lane > largest ? lane : largest;
+  return largest;
+}
+
+// For |x| < 2^22, the numbers below: adding and taking away 1.5 * 2^23 rounds at the last integer
+// bit in the default mode, half to even.
+inline Ints round_half_even(const Floats& x) {
+  constexpr float kMagic = 0x1.8p23F;
+  Ints r;
+  for (int i = 0; i < 16; ++i) r.lane[i] = static_cast<std::int32_t>((x.lane[i] + kMagic) - kMagic);
+  return r;
+}
+// Adds the largest float below one half, then truncates. k + 1/2 plus it lies half an ulp below
+// k + 1 and rounds up to it; anything less stays below. One half itself would lift 0.49999997 to 1.
+inline Ints round_half_away(const Floats& x) {
+  constexpr float kBelowHalf = 0x1.fffffep-2F;
+  Ints r;
+  for (int i = 0; i < 16; ++i) {
+    const float shift = x.lane[i] < 0.0F ? -kBelowHalf : kBelowHalf;
+    r.lane[i] = static_cast<std::int32_t>(x.lane[i] + shift);
+  }
+  return r;
+}
+inline Ints clamp(Ints x, int limit) {
+  for (std::int32_t& lane : x.lane) {
+    lane = lane > limit ? limit : lane;
+    lane = lane < -limit ? -limit : lane;
+  }
+  return x;
+}
+inline Ints add(Ints a, const Ints& b) {
+  for (int i = 0; i < 16; ++i) a.lane[i] += b.lane[i];
+  return a;
+}
+inline std::int32_t sum_lanes(const Ints& x) {
+  std::int32_t sum = 0;
+  for (const std::int32_t lane : x.lane) sum += lane;
+  return sum;
+}
+inline Ints load_int8(const std::int8_t* p) {
+  Ints r;
+  for (int i = 0; i < 16; ++i) r.lane[i] = p[i];
+  return r;
+}
+inline void store_int8(std::int8_t* p, const Ints& x) {
+  for (int i = 0; i < 16; ++i) p[i] = static_cast<std::int8_t>(x.lane[i]);
+}
+inline Floats to_floats(const Ints& x) {
+  Floats r;
+  for (int i = 0; i < 16; ++i) r.lane[i] = static_cast<float>(x.lane[i]);
+  return r;
+}
+
+inline Doubles add_magnitudes(Doubles sum, const Floats& x) {
+  for (int i = 0; i < 16; ++i) {
+    sum.lane[i] += static_cast<double>(float_of(bits_of(x.lane[i]) & kMagnitudeMask));
+  }
+  return sum;
+}
+inline void store_digits(std::uint8_t* p, const Floats& w, const Floats& threshold) {
+  for (int i = 0; i < 16; ++i) {
+    const int trit = (w.lane[i] >= threshold.lane[i]) - (w.lane[i] <= -threshold.lane[i]);
+    p[i] = static_cast<std::uint8_t>(trit + 1);
+  }
+}
+
+inline float f32_of_f16(std::uint16_t half) {
+  const std::uint32_t sign = (half & 0x8000U) << 16;
+  const std::uint32_t magnitude = half & 0x7fffU;
+  if (magnitude < 0x0400) {  // zero or subnormal: magnitude units of 2^-24, exact in float
+    return float_of(sign | bits_of(static_cast<float>(magnitude) * 0x1p-24F));
+  }
+  if (magnitude > 0x7c00) {  // NaN, made quiet
+    return float_of(sign | 0x7fc00000U | (magnitude << 13));
+  }
+  const std::uint32_t exponent_shift = magnitude == 0x7c00 ? (255 - 31) : (127 - 15);
+  return float_of(sign | ((magnitude << 13) + (exponent_shift << 23)));
+}
+inline std::uint16_t f16_of_f32(float x) {
+  const std::uint32_t sign = (bits_of(x) >> 16) & 0x8000U;
+  const std::uint32_t magnitude = bits_of(x) & kMagnitudeMask;
+  std::uint32_t half;
+  if (magnitude > 0x7f800000) {  // NaN: quiet, leading payload bits
+    half = 0x7e00U | ((magnitude >> 13) & 0x03ffU);
+  } else if (magnitude >= 0x477ff000) {  // 65520 and above round to infinity
+    half = 0x7c00U;
+  } else if (magnitude < 0x38800000) {  // below 2^-14: half's subnormals, spaced 2^-24
+    // Adding 0.5, whose float neighbours lie 2^-24 apart, rounds half to even at that spacing.
+    half = bits_of(float_of(magnitude) + 0.5F) - bits_of(0.5F);
+  } else {  // drop 13 bits, half to even; re-bias the exponent
+    const std::uint32_t odd = (magnitude >> 13) & 1U;
+    half = (magnitude + 0xfffU + odd - ((127U - 15U) << 23)) >> 13;
+  }
+  return static_cast<std::uint16_t>(sign | half);
+}
+inline std::uint16_t bf16_of_f32(float x) {
+  const std::uint32_t bits = bits_of(x);
+  if ((bits & kMagnitudeMask) > 0x7f800000) {
+    return static_cast<std::uint16_t>((bits >> 16) | 0x0040U);
+  }
+  return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
+}
+
+inline Floats load_f16(const std::uint16_t* p) {
+  Floats r;
+  for (int i = 0; i < 16; ++i) r.lane[i] = f32_of_f16(p[i]);
+  return r;
+}
+inline Floats load_bf16(const std::uint16_t* p) {
+  Floats r;
+  for (int i = 0; i < 16; ++i) r.lane[i] = float_of(static_cast<std::uint32_t>(p[i]) << 16);
+  return r;
+}
+inline void store_f16(std::uint16_t* p, const Floats& x) {
+  for (int i = 0; i < 16; ++i) p[i] = f16_of_f32(x.lane[i]);
+}
+inline void store_bf16(std::uint16_t* p, const Floats& x) {
+  for (int i = 0; i < 16; ++i) p[i] = bf16_of_f32(x.lane[i]);
+}
+
+constexpr std::size_t kMaxTokens = 1;
+
+template <TileLayout layout, std::size_t M>
+void accumulate(const std::uint8_t* panel, std::size_t first_input, std::size_t inputs,
+                const std::int8_t* codes, std::size_t stride, std::int32_t (*sums)[kPanelRows]) {
+  using Geometry = TileGeometry<layout>;
+  constexpr std::uint32_t kPlace[] = {1, Geometry::kBase, Geometry::kBase * Geometry::kBase,
+                                      Geometry::kBase * Geometry::kBase * Geometry::kBase, 81};
+  for (std::size_t m = 0; m < M; ++m) {
+    for (std::int32_t& sum : sums[m]) sum = 0;
+    for (std::size_t k = first_input; k < first_input + inputs; ++k) {
+      const std::size_t in_step = k % Geometry::kStepInputs;
+      const std::uint8_t* bytes = panel + k / Geometry::kStepInputs * kPanelStepBytes + in_step % 4;
+      const std::uint32_t place = kPlace[in_step / 4];
+      for (std::size_t row = 0; row < kPanelRows; ++row) {
+        const std::uint32_t digit = bytes[4 * row] / place % Geometry::kBase;
+        sums[m][row] += static_cast<std::int32_t>(digit) * codes[m * stride + k];
+      }
+    }
+  }
+}
+
+std::uint64_t read_probe(const void* memory, std::size_t n) {
+  const auto* words = static_cast<const std::uint64_t*>(memory);
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < n / sizeof(std::uint64_t); ++i) sum += words[i];
+  return sum;
+}
+
+std::uint64_t dot_probe(std::size_t rounds) {
+  volatile std::int32_t operand = 3;
+  std::int32_t sums[16] = {};
+  for (std::size_t round = 0; round < rounds; ++round) {
+    const std::int32_t factor = operand;
+    for (std::int32_t& sum : sums) sum += factor * (sum & 0x7f);
+  }
+  for (const std::int32_t sum : sums) operand = operand + sum;
+  return rounds * 16;
+}
+
+}  // namespace
+}  // namespace bitnet::kernels
+
+#include "kernels/kernel_table-inl.h"
+
+namespace bitnet::kernels {
+constinit const KernelTable kScalarTable = make_table("scalar", Isa::scalar);
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// The inner loop of the ternary product over SIMD registers. An ISA file defines before:
+//   RowSums           int32 sums of kRowLanes rows
+//   Trits<layout>     the digits of kRowLanes rows of one step: one register per field
+//   kRowLanes         rows per register: 16, 8 or 4
+//   kRegistersAtOnce  registers of rows held together
+//   zero_sums(), store(int32_t*, RowSums)
+//   decode<layout>(const uint8_t*) -> Trits<layout>
+//   dot<layout>(RowSums, const Trits<layout>&, const int8_t* codes) -> RowSums
+//       adds Σ over the step's inputs, codes broadcast four at a time
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "ternary/tile_layout.h"
+
+namespace bitnet::kernels {
+namespace {
+
+template <TileLayout layout, std::size_t M>
+inline void accumulate(const std::uint8_t* panel, std::size_t first_input, std::size_t inputs,
+                       const std::int8_t* codes, std::size_t stride,
+                       std::int32_t (*sums)[kPanelRows]) {
+  constexpr std::size_t kStepInputs = TileGeometry<layout>::kStepInputs;
+  const std::size_t steps = inputs / kStepInputs;
+  const std::uint8_t* first_step = panel + first_input / kStepInputs * kPanelStepBytes;
+  for (std::size_t row = 0; row < kPanelRows; row += kRegistersAtOnce * kRowLanes) {
+    RowSums acc[kRegistersAtOnce][M];
+    for (auto& register_sums : acc) {
+      for (RowSums& sum : register_sums) {
+        sum = zero_sums();
+      }
+    }
+    const std::uint8_t* step_bytes = first_step + 4 * row;
+    const std::int8_t* step_codes = codes + first_input;
+    for (std::size_t step = 0; step < steps; ++step) {
+      for (std::size_t v = 0; v < kRegistersAtOnce; ++v) {
+        const Trits<layout> trits = decode<layout>(step_bytes + v * 4 * kRowLanes);
+        for (std::size_t m = 0; m < M; ++m) {
+          acc[v][m] = dot<layout>(acc[v][m], trits, step_codes + m * stride);
+        }
+      }
+      step_bytes += kPanelStepBytes;
+      step_codes += kStepInputs;
+    }
+    for (std::size_t v = 0; v < kRegistersAtOnce; ++v) {
+      for (std::size_t m = 0; m < M; ++m) {
+        store(sums[m] + row + v * kRowLanes, acc[v][m]);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bitnet::kernels

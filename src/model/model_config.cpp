@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+#include "model/model_config.h"
+
+#include <bitnet/error.h>
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/message.h"
+
+namespace bitnet {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::uint64_t kMaxSize = std::numeric_limits<std::int32_t>::max();
+
+/// Typed access to the keys of one JSON object; `path` leads to it, for messages.
+class ObjectReader {
+ public:
+  ObjectReader(const Json& object, std::string path) : object_(object), path_(std::move(path)) {}
+
+  /// nullptr when the key is absent or null, which published files use alike.
+  const Json* find(const char* key) const {
+    const auto found = object_.find(key);
+    return found == object_.end() || found->is_null() ? nullptr : &*found;
+  }
+
+  [[noreturn]] void fail(const char* key, const std::string& expected) const {
+    const auto found = object_.find(key);
+    throw FormatError(message("config.json: key \"", path_, key, "\": expected ", expected,
+                              ", found ",
+                              found == object_.end() ? "no such key" : description(*found)));
+  }
+
+  /// A number of things: 1..2^31-1.
+  std::uint64_t size(const char* key, std::optional<std::uint64_t> fallback = std::nullopt) const {
+    const Json* value = find(key);
+    if (value == nullptr && fallback) {
+      return *fallback;
+    }
+    if (value == nullptr || !value->is_number_unsigned() || *value == 0U || *value > kMaxSize) {
+      fail(key, "a positive integer below 2^31");
+    }
+    return value->get<std::uint64_t>();
+  }
+
+  double positive(const char* key, std::optional<double> fallback = std::nullopt) const {
+    const Json* value = find(key);
+    if (value == nullptr && fallback) {
+      return *fallback;
+    }
+    // GGUF and the arithmetic hold it as a float.
+    if (value == nullptr || !value->is_number() ||
+        !(value->get<double>() >= std::numeric_limits<float>::min()) ||
+        !(value->get<double>() <= std::numeric_limits<float>::max())) {
+      fail(key, "a positive number");
+    }
+    return value->get<double>();
+  }
+
+  std::string text(const char* key, std::optional<std::string> fallback = std::nullopt) const {
+    const Json* value = find(key);
+    if (value == nullptr && fallback) {
+      return *fallback;
+    }
+    if (value == nullptr || !value->is_string()) {
+      fail(key, "a string");
+    }
+    return value->get<std::string>();
+  }
+
+  bool flag(const char* key, bool fallback) const {
+    const Json* value = find(key);
+    if (value != nullptr && !value->is_boolean()) {
+      fail(key, "true or false");
+    }
+    return value == nullptr ? fallback : value->get<bool>();
+  }
+
+  /// One token id, a list of them, or none.
+  std::vector<std::uint64_t> token_ids(const char* key) const {
+    const Json* value = find(key);
+    if (value == nullptr) {
+      return {};
+    }
+    std::vector<std::uint64_t> ids;
+    const auto append = [&](const Json& id) {
+      if (!id.is_number_unsigned() || id > kMaxSize) {
+        fail(key, "token ids");
+      }
+      ids.push_back(id.get<std::uint64_t>());
+    };
+    if (value->is_array()) {
+      std::for_each(value->begin(), value->end(), append);
+    } else {
+      append(*value);
+    }
+    return ids;
+  }
+
+  std::vector<std::string> texts(const char* key) const {
+    std::vector<std::string> result;
+    if (const Json* value = find(key)) {
+      if (!value->is_array()) {
+        fail(key, "a list of strings");
+      }
+      for (const Json& entry : *value) {
+        if (!entry.is_string()) {
+          fail(key, "a list of strings");
+        }
+        result.push_back(entry.get<std::string>());
+      }
+    }
+    return result;
+  }
+
+  std::optional<ObjectReader> object(const char* key) const {
+    const Json* value = find(key);
+    if (value == nullptr) {
+      return std::nullopt;
+    }
+    if (!value->is_object()) {
+      fail(key, "an object");
+    }
+    return ObjectReader(*value, path_ + key + ".");
+  }
+
+ private:
+  /// Arrays and objects by type only: printing recurses as deep as a hostile file nests.
+  static std::string description(const Json& value) {
+    constexpr std::size_t kShown = 60;
+    const std::string text = value.is_structured() ? value.type_name() : value.dump();
+    return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
+  }
+
+  const Json& object_;
+  std::string path_;
+};
+
+std::uint64_t parse_head_dim(const ObjectReader& object, const ModelConfig& config) {
+  const std::uint64_t head_dim =
+      object.size("head_dim", config.hidden_size / config.num_attention_heads);
+  if (object.find("head_dim") == nullptr && config.hidden_size % config.num_attention_heads != 0) {
+    object.fail("num_attention_heads", message("a divisor of hidden_size ", config.hidden_size,
+                                               " (there is no head_dim)"));
+  }
+  if (head_dim == 0 || head_dim % 2 != 0) {
+    object.fail("head_dim", message("an even number (rotary embedding turns pairs); it is ",
+                                    head_dim, " here"));
+  }
+  return head_dim;
+}
+
+std::uint64_t parse_key_value_heads(const ObjectReader& object, std::uint64_t heads) {
+  const std::uint64_t key_value_heads = object.size("num_key_value_heads", heads);
+  if (heads % key_value_heads != 0) {
+    object.fail("num_key_value_heads", message("a divisor of num_attention_heads ", heads));
+  }
+  return key_value_heads;
+}
+
+/// Newer files nest it: rope_parameters.rope_theta.
+double parse_rope_theta(const ObjectReader& object) {
+  constexpr double kUsual = 10000;
+  const std::optional<ObjectReader> nested = object.object("rope_parameters");
+  return object.positive("rope_theta", nested ? nested->positive("rope_theta", kUsual) : kUsual);
+}
+
+std::optional<QuantizationConfig> parse_quantization(const ObjectReader& object) {
+  const std::optional<ObjectReader> nested = object.object("quantization_config");
+  if (!nested) {
+    return std::nullopt;
+  }
+  QuantizationConfig result;
+  result.linear_class = nested->text("linear_class", result.linear_class);
+  result.quantization_mode = nested->text("quantization_mode", result.quantization_mode);
+  return result;
+}
+
+Json parse_object(std::string_view text) {
+  Json json;
+  try {
+    json = Json::parse(text);
+  } catch (const Json::exception& error) {
+    throw FormatError(message("config.json: ", error.what()));
+  }
+  if (!json.is_object()) {
+    throw FormatError(message("config.json: expected an object, found ", json.type_name()));
+  }
+  return json;
+}
+
+}  // namespace
+
+ModelConfig parse_model_config(std::string_view config_json) {
+  const Json json = parse_object(config_json);
+  const ObjectReader object(json, "");
+  ModelConfig config;
+  config.architectures = object.texts("architectures");
+  config.model_type = object.text("model_type", "");
+  config.hidden_act = object.text("hidden_act");
+  config.hidden_size = object.size("hidden_size");
+  config.intermediate_size = object.size("intermediate_size");
+  config.num_hidden_layers = object.size("num_hidden_layers");
+  config.num_attention_heads = object.size("num_attention_heads");
+  config.num_key_value_heads = parse_key_value_heads(object, config.num_attention_heads);
+  config.head_dim = parse_head_dim(object, config);
+  config.vocab_size = object.size("vocab_size");
+  config.max_position_embeddings = object.size("max_position_embeddings");
+  config.rms_norm_eps = object.positive("rms_norm_eps");
+  config.rope_theta = parse_rope_theta(object);
+  config.tie_word_embeddings = object.flag("tie_word_embeddings", false);
+  const std::vector<std::uint64_t> bos = object.token_ids("bos_token_id");
+  if (bos.size() > 1) {
+    object.fail("bos_token_id", "one token id");
+  }
+  config.bos_token_id = bos.empty() ? std::nullopt : std::optional(bos.front());
+  config.eos_token_ids = object.token_ids("eos_token_id");
+  config.quantization_config = parse_quantization(object);
+  return config;
+}
+
+}  // namespace bitnet

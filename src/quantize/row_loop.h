@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Loops over the rows of a tensor: any float type as float rows, many threads, first bad row found.
+#pragma once
+
+#include <bitnet/runtime.h>
+#include <bitnet/tensor.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+
+#include "base/aligned_vector.h"
+#include "base/thread_pool.h"
+
+namespace bitnet {
+
+/// The row as float: in place for f32, else widened (exactly) into `scratch`.
+const float* float_row(const TensorView& x, std::size_t row, AlignedVector<float>& scratch,
+                       const kernels::KernelTable& kernels);
+
+/// Throws NonFiniteError for the first NaN or infinity in a row that holds one; returns otherwise.
+void throw_if_non_finite(const char* what, const float* values, std::size_t columns,
+                         std::size_t row);
+
+/// absmax_bits of finite numbers is below this (the bits of infinity).
+inline constexpr std::uint32_t kNonFiniteBits = 0x7f800000;
+
+/// Calls body(row) -> bool for every row, chunks of rows in parallel. Returns the first row whose
+/// body said false, or `rows`. Rows are independent, so results cannot depend on the threads.
+template <class Body>
+std::size_t first_bad_row(std::size_t rows, std::size_t columns, const Runtime& runtime,
+                          const Body& body) {
+  constexpr std::size_t kChunkElements =
+      32 * 1024;  // 128 KB of floats: well above a hand-out's cost
+  const std::size_t chunk_rows =
+      std::max<std::size_t>(1, kChunkElements / std::max<std::size_t>(1, columns));
+  std::atomic<std::size_t> first_bad = rows;
+  runtime.pool().parallel_for((rows + chunk_rows - 1) / chunk_rows, [&](std::size_t chunk) {
+    const std::size_t last = std::min(rows, (chunk + 1) * chunk_rows);
+    for (std::size_t row = chunk * chunk_rows; row < last; ++row) {
+      if (!body(row)) {
+        std::size_t seen = first_bad.load(std::memory_order_relaxed);
+        while (row < seen && !first_bad.compare_exchange_weak(seen, row)) {
+        }
+        return;
+      }
+    }
+  });
+  return first_bad.load(std::memory_order_relaxed);
+}
+
+/// Scratch of the calling thread, kept between calls so that steady use allocates nothing.
+AlignedVector<float>& row_scratch();
+AlignedVector<float>& norm_scratch();
+
+}  // namespace bitnet
