@@ -1,5 +1,5 @@
-# What `cmake --install` gives: headers, the library, the program when built, find_package(bitnet) and
-# bitnet.pc. tests/install builds a consumer against the result.
+# What `cmake --install` gives beside the program (cli/): headers, the library, find_package(bitnet)
+# and bitnet.pc. tests/install builds a consumer against the result.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -9,9 +9,6 @@ set_target_properties(bitnet PROPERTIES
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/bitnet DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS bitnet EXPORT bitnetTargets)
-if(BITNET_BUILD_CLI)
-  install(TARGETS bitnet_cli)
-endif()
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/bitnet)
 install(EXPORT bitnetTargets NAMESPACE bitnet:: DESTINATION ${package_folder})

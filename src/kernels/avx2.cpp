@@ -235,15 +235,17 @@ inline Trits<layout> decode(const std::uint8_t* bytes) {
 // A digit pair times a code pair is at most 2 * 2 * 128 = 512; five fields add up to 2560: int16
 // holds.
 template <TileLayout layout>
-inline RowSums dot(RowSums sums, const Trits<layout>& trits, const std::int8_t* codes) {
+inline void dot(RowSums (&sums)[kRegistersAtOnce], const Trits<layout> (&trits)[kRegistersAtOnce],
+                const std::int8_t* codes) {
+  static_assert(kRegistersAtOnce == 1);
   __m256i pairs = _mm256_setzero_si256();
   for (std::size_t i = 0; i < TileGeometry<layout>::kFields; ++i) {
     std::int32_t four_codes;
     __builtin_memcpy(&four_codes, codes + 4 * i, 4);
-    pairs = _mm256_add_epi16(pairs,
-                             _mm256_maddubs_epi16(trits.field[i], _mm256_set1_epi32(four_codes)));
+    pairs = _mm256_add_epi16(
+        pairs, _mm256_maddubs_epi16(trits[0].field[i], _mm256_set1_epi32(four_codes)));
   }
-  return {_mm256_add_epi32(sums.v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))};
+  sums[0].v = _mm256_add_epi32(sums[0].v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
 std::uint64_t read_probe(const void* memory, std::size_t n) {
@@ -263,17 +265,16 @@ std::uint64_t read_probe(const void* memory, std::size_t n) {
 std::uint64_t dot_probe(std::size_t rounds) {
   constexpr std::size_t kChains = 8;
   const __m256i ones = _mm256_set1_epi16(1);
-  __m256i digits = _mm256_set1_epi8(1);
+  const __m256i digits = _mm256_set1_epi8(1);
   __m256i sums[kChains] = {};
   for (std::size_t round = 0; round < rounds; ++round) {
-    asm volatile("" : "+x"(digits));
     for (__m256i& sum : sums) {
-      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(digits, sum), ones));
+      __m256i codes = digits;
+      asm volatile("" : "+x"(codes));  // a product per round and chain, none shared
+      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(digits, codes), ones));
+      asm volatile("" : "+x"(sum));
     }
   }
-  __m256i all = sums[0];
-  for (const __m256i& sum : sums) all = _mm256_or_si256(all, sum);
-  asm volatile("" : : "x"(all));
   return rounds * kChains * 32;
 }
 

@@ -239,11 +239,14 @@ inline Trits<layout> decode(const std::uint8_t* bytes) {
 }
 
 template <TileLayout layout>
-inline RowSums dot(RowSums sums, const Trits<layout>& trits, const std::int8_t* codes) {
+inline void dot(RowSums (&sums)[kRegistersAtOnce], const Trits<layout> (&trits)[kRegistersAtOnce],
+                const std::int8_t* codes) {
   for (std::size_t i = 0; i < TileGeometry<layout>::kFields; ++i) {
-    sums.v = _mm512_dpbusd_epi32(sums.v, trits.field[i], broadcast_codes(codes + 4 * i));
+    const __m512i four = broadcast_codes(codes + 4 * i);
+    for (std::size_t v = 0; v < kRegistersAtOnce; ++v) {
+      sums[v].v = _mm512_dpbusd_epi32(sums[v].v, trits[v].field[i], four);
+    }
   }
-  return sums;
 }
 
 // For one token the loop is bound by unpacking, so fields are left where they lie in the byte: four
@@ -318,17 +321,14 @@ std::uint64_t read_probe(const void* memory, std::size_t n) {
 
 std::uint64_t dot_probe(std::size_t rounds) {
   constexpr std::size_t kChains = 16;
-  __m512i digits = _mm512_set1_epi8(1);
+  const __m512i digits = _mm512_set1_epi8(1);
   __m512i sums[kChains] = {};
   for (std::size_t round = 0; round < rounds; ++round) {
-    asm volatile("" : "+v"(digits));
     for (__m512i& sum : sums) {
       sum = _mm512_dpbusd_epi32(sum, digits, digits);
+      asm volatile("" : "+v"(sum));  // keep each chain, and each of its rounds
     }
   }
-  __m512i all = sums[0];
-  for (const __m512i& sum : sums) all = _mm512_or_si512(all, sum);
-  asm volatile("" : : "v"(all));
   return rounds * kChains * 64;
 }
 

@@ -224,14 +224,16 @@ inline Trits<layout> decode(const std::uint8_t* bytes) {
 }
 
 template <TileLayout layout>
-inline RowSums dot(RowSums sums, const Trits<layout>& trits, const std::int8_t* codes) {
+inline void dot(RowSums (&sums)[kRegistersAtOnce], const Trits<layout> (&trits)[kRegistersAtOnce],
+                const std::int8_t* codes) {
   for (std::size_t i = 0; i < TileGeometry<layout>::kFields; ++i) {
     std::int32_t four_codes;
     __builtin_memcpy(&four_codes, codes + 4 * i, 4);
-    sums.v = vdotq_s32(sums.v, vreinterpretq_s8_u8(trits.field[i]),
-                       vreinterpretq_s8_s32(vdupq_n_s32(four_codes)));
+    const int8x16_t four = vreinterpretq_s8_s32(vdupq_n_s32(four_codes));
+    for (std::size_t v = 0; v < kRegistersAtOnce; ++v) {
+      sums[v].v = vdotq_s32(sums[v].v, vreinterpretq_s8_u8(trits[v].field[i]), four);
+    }
   }
-  return sums;
 }
 
 std::uint64_t read_probe(const void* memory, std::size_t n) {
@@ -248,17 +250,14 @@ std::uint64_t read_probe(const void* memory, std::size_t n) {
 
 std::uint64_t dot_probe(std::size_t rounds) {
   constexpr std::size_t kChains = 16;
-  int8x16_t digits = vdupq_n_s8(1);
+  const int8x16_t digits = vdupq_n_s8(1);
   int32x4_t sums[kChains] = {};
   for (std::size_t round = 0; round < rounds; ++round) {
-    asm volatile("" : "+w"(digits));
     for (int32x4_t& sum : sums) {
       sum = vdotq_s32(sum, digits, digits);
+      asm volatile("" : "+w"(sum));  // keep each chain, and each of its rounds
     }
   }
-  int32x4_t all = sums[0];
-  for (const int32x4_t& sum : sums) all = vorrq_s32(all, sum);
-  asm volatile("" : : "w"(all));
   return rounds * kChains * 16;
 }
 

@@ -1,267 +1,63 @@
 // SPDX-License-Identifier: MIT
-// Every kernel of every table that runs here against the naive formulas, bit for bit. A kernel's
-// inputs are the same on each call, so what two tables write and return can be compared as records.
+// Every kernel of every table that runs here against the naive formulas, bit for bit.
 #include <bitnet/diagnostics.h>
 
-#include <algorithm>
-#include <bit>
-#include <cmath>
-#include <cstdint>
-#include <limits>
-#include <random>
-#include <string>
-#include <string_view>
-#include <vector>
+#include <ios>
 
 #include "base/message.h"
 #include "kernels/kernel_table.h"
 #include "kernels/naive_kernels.h"
-#include "ternary/tile_layout.h"
+#include "kernels/self_test_cases.h"
 
 namespace bitnet {
 namespace {
 
 using kernels::KernelTable;
+using kernels::KernelUnderTest;
+using kernels::Record;
 
-/// What a kernel wrote and returned for one input, as bit patterns.
-struct CaseRecord {
-  std::string name;
-  std::vector<std::uint64_t> bits;
-};
-using Record = std::vector<CaseRecord>;
-
-template <class T>
-std::uint64_t bits_of(T value) {
-  if constexpr (sizeof(T) == 8) {
-    return std::bit_cast<std::uint64_t>(value);
-  } else if constexpr (sizeof(T) == 4) {
-    return std::bit_cast<std::uint32_t>(value);
-  } else {
-    return static_cast<std::uint64_t>(value);
-  }
+Record run_cases(const KernelUnderTest& kernel, const KernelTable& table) {
+  Record record;
+  kernel.run_cases(table, record);
+  return record;
 }
 
-template <class T, class... Returned>
-void add_case(Record& record, std::string name, const std::vector<T>& written,
-              Returned... returned) {
-  std::vector<std::uint64_t> bits = {bits_of(returned)...};
-  bits.reserve(bits.size() + written.size());
-  std::transform(written.begin(), written.end(), std::back_inserter(bits), bits_of<T>);
-  record.push_back({std::move(name), std::move(bits)});
-}
-
-// One element in front of each buffer takes its alignment away; sixteen behind an output show what
-// was written beyond its end.
-constexpr std::size_t kShift = 1;
-constexpr std::size_t kGuard = 16;
-
-template <class T>
-std::vector<T> output_buffer(std::size_t n) {
-  return std::vector<T>(kShift + n + kGuard, static_cast<T>(77));
-}
-
-constexpr std::size_t kSizes[] = {0,  1,  2,  3,  7,  8,   15,  16,  17,  31,   32,
-                                  33, 47, 63, 64, 65, 100, 127, 128, 129, 1000, 1031};
-
-using Random = std::mt19937;
-
-struct FloatKind {
-  std::string_view name;
-  float (*next)(Random&);
-};
-float next_uniform(Random& random) {
-  return static_cast<float>(random()) * 0x1p-29F - 4.0F;
-}
-float next_of_any_exponent(Random& random) {
-  const std::uint32_t bits = random();
-  const auto x = std::bit_cast<float>(bits);
-  return std::isfinite(x) ? x : std::bit_cast<float>(bits & 0x807fffffU);
-}
-// Halves up to 150 and their neighbours: where roundings differ.
-float next_near_half(Random& random) {
-  const float half = static_cast<float>(random() % 601) * 0.5F - 150.0F;
-  const float directions[] = {half, -1000.0F, 1000.0F};
-  return std::nextafter(half, directions[random() % 3]);
-}
-float next_extreme(Random& random) {
-  using Limits = std::numeric_limits<float>;
-  const float values[] = {0.0F, 1.0F, Limits::max(), Limits::min(), Limits::denorm_min()};
-  return (random() % 2 == 0 ? 1.0F : -1.0F) * values[random() % std::size(values)];
-}
-float next_of_any_bits(Random& random) {
-  return std::bit_cast<float>(std::uint32_t{random()});
-}
-
-constexpr FloatKind kUniform = {"uniform", next_uniform};
-constexpr FloatKind kFinite[] = {kUniform,
-                                 {"any exponent", next_of_any_exponent},
-                                 {"near halves", next_near_half},
-                                 {"extreme", next_extreme}};
-
-std::vector<float> make_floats(const FloatKind& kind, std::size_t n) {
-  Random random(static_cast<Random::result_type>(n));
-  std::vector<float> x(kShift + n);
-  std::generate(x.begin(), x.end(), [&] { return kind.next(random); });
-  return x;
-}
-
-/// Calls body(name, x, n) for rows of every kind and size.
-template <class Body>
-void for_each_row(std::initializer_list<FloatKind> kinds, Body body) {
-  for (const FloatKind& kind : kinds) {
-    for (const std::size_t n : kSizes) {
-      const std::vector<float> x = make_floats(kind, n);
-      body(message(kind.name, ", n = ", n), x.data() + kShift, n);
-    }
-  }
-}
-template <class Body>
-void for_each_finite_row(Body body) {
-  for (const FloatKind& kind : kFinite) {
-    for_each_row({kind}, body);
-  }
-}
-
-template <auto kernel>
-void widen(const KernelTable& table, Record& record) {
-  std::vector<std::uint16_t> in(kShift + 0x10000);
-  for (std::size_t i = 0; i < 0x10000; ++i) {
-    in[kShift + i] = static_cast<std::uint16_t>(i);
-  }
-  const auto convert = [&](std::size_t first, std::size_t n) {
-    auto out = output_buffer<float>(n);
-    (table.*kernel)(in.data() + kShift + first, out.data() + kShift, n);
-    add_case(record, message(n, " values from ", first), out);
-  };
-  convert(0, 0x10000);
-  for (const std::size_t n : kSizes) {
-    convert(0x3bff, n);
-  }
-}
-
-template <auto kernel>
-void narrow(const KernelTable& table, Record& record) {
-  // Every upper half with lower halves on and around the ties of both formats.
-  std::vector<float> in(kShift);
-  for (std::uint32_t upper = 0; upper < 0x10000; ++upper) {
-    for (const std::uint32_t lower : {0x0000, 0x0fff, 0x1000, 0x1001, 0x3000, 0x8000, 0xffff}) {
-      in.push_back(std::bit_cast<float>(upper << 16 | lower));
-    }
-  }
-  const auto convert = [&](std::string name, const float* x, std::size_t n) {
-    auto out = output_buffer<std::uint16_t>(n);
-    (table.*kernel)(x, out.data() + kShift, n);
-    add_case(record, std::move(name), out);
-  };
-  convert("ties", in.data() + kShift, in.size() - kShift);
-  for_each_row({{"any bits", next_of_any_bits}}, convert);
-}
-
-void absmax_bits(const KernelTable& table, Record& record) {
-  const auto run = [&](std::string name, const float* x, std::size_t n) {
-    add_case<float>(record, std::move(name), {}, table.absmax_bits(x, n));
-  };
-  for_each_finite_row(run);
-  for_each_row({{"any bits", next_of_any_bits}}, run);
-}
-
-void quantize(const KernelTable& table, Record& record) {
-  for (const Scaling scaling : {Scaling::divide, Scaling::multiply}) {
-    for (const Rounding rounding : {Rounding::half_away_from_zero, Rounding::half_to_even}) {
-      for (const int qmax : {1, 7, 127}) {
-        for (const float step : {1.0F, 0.031F, 32.5F}) {
-          const kernels::CodeRule rule = {step, scaling, rounding, qmax};
-          const auto run = [&](const std::string& name, const float* x, std::size_t n) {
-            auto codes = output_buffer<std::int8_t>(n);
-            const std::int32_t sum = table.quantize(x, n, rule, codes.data() + kShift);
-            add_case(record,
-                     message(name, scaling == Scaling::divide ? ", x / " : ", x * ", step,
-                             rounding == Rounding::half_to_even ? ", half to even" : ", half away",
-                             ", qmax ", qmax),
-                     codes, sum);
-          };
-          for_each_row({kUniform, {"near halves", next_near_half}}, run);
-        }
+/// The first difference, or nothing.
+std::string difference(const Record& found, const Record& expected) {
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    for (std::size_t j = 0; j < expected[i].bits.size(); ++j) {
+      if (found[i].bits[j] != expected[i].bits[j]) {
+        return message(expected[i].name, ": value ", j, " has the bits ", std::hex, std::showbase,
+                       found[i].bits[j], ", expected ", expected[i].bits[j]);
       }
     }
   }
+  return {};
 }
 
-void dequantize(const KernelTable& table, Record& record) {
-  std::vector<std::int8_t> codes(kShift + 1031);
-  for (std::size_t i = 0; i < codes.size(); ++i) {
-    codes[i] = static_cast<std::int8_t>(i);
-  }
-  for (const float scale : {1.0F, 0.0371F, std::numeric_limits<float>::denorm_min()}) {
-    for (const std::size_t n : kSizes) {
-      auto out = output_buffer<float>(n);
-      table.dequantize(codes.data() + kShift, n, scale, out.data() + kShift);
-      add_case(record, message("scale ", scale, ", n = ", n), out);
-    }
-  }
-}
-
-template <auto kernel>
-void reduce(const KernelTable& table, Record& record) {
-  for_each_finite_row([&](std::string name, const float* x, std::size_t n) {
-    add_case<float>(record, std::move(name), {}, (table.*kernel)(x, n));
-  });
-}
-
-void normalize(const KernelTable& table, Record& record) {
-  const std::vector<float> gains = make_floats(kUniform, kSizes[std::size(kSizes) - 1]);
-  for (const float* gain : {static_cast<const float*>(nullptr), gains.data() + kShift}) {
-    for_each_finite_row([&](const std::string& name, const float* x, std::size_t n) {
-      auto out = output_buffer<float>(n);
-      const std::uint32_t absmax = table.normalize(x, n, 0.7071F, gain, out.data() + kShift);
-      add_case(record, name + (gain == nullptr ? ", no gain" : ", gain"), out, absmax);
-    });
+void check(const KernelUnderTest& kernel, std::vector<KernelCheck>& checks) {
+  const Record expected = run_cases(kernel, kernels::kNaiveTable);
+  for (const auto* table = kernels::runnable_tables(); *table != nullptr; ++table) {
+    const std::string detail = difference(run_cases(kernel, **table), expected);
+    checks.push_back({.isa = std::string((*table)->name),
+                      .kernel = std::string(kernel.name),
+                      .cases = expected.size(),
+                      .passed = detail.empty(),
+                      .detail = detail});
   }
 }
 
-void ternarize(const KernelTable& table, Record& record) {
-  for (const float threshold : {0.5F, 1.4142F, std::numeric_limits<float>::denorm_min()}) {
-    for_each_finite_row([&](const std::string& name, const float* x, std::size_t n) {
-      auto digits = output_buffer<std::uint8_t>(n);
-      table.ternarize(x, n, threshold, digits.data() + kShift);
-      add_case(record, message(name, ", threshold ", threshold), digits);
-    });
+}  // namespace
+
+std::vector<KernelCheck> self_test() {
+  std::vector<KernelCheck> checks;
+  for (const KernelUnderTest& kernel : kernels::row_kernels()) {
+    check(kernel, checks);
   }
+  for (const KernelUnderTest& kernel : kernels::matrix_kernels()) {
+    check(kernel, checks);
+  }
+  return checks;
 }
 
-std::vector<std::uint8_t> make_digits(std::size_t n) {
-  Random random(1);
-  std::vector<std::uint8_t> digits(kShift + n);
-  std::generate(digits.begin(), digits.end(),
-                [&] { return static_cast<std::uint8_t>(random() % 3); });
-  return digits;
-}
-
-template <TileLayout layout, auto kernel>
-void pack(const KernelTable& table, Record& record) {
-  for (const std::size_t steps : {1, 2, 7, 33}) {
-    const std::size_t stride = steps * step_inputs(layout) + 3;
-    const std::vector<std::uint8_t> digits = make_digits(kPanelRows * stride);
-    auto panel = output_buffer<std::uint8_t>(steps * kPanelStepBytes);
-    (table.*kernel)(digits.data() + kShift, stride, steps, panel.data() + kShift);
-    add_case(record, message(steps, " steps"), panel);
-  }
-}
-
-template <TileLayout layout, auto kernel>
-void unpack(const KernelTable& table, Record& record) {
-  for (const std::size_t steps : {1, 2, 7, 33}) {
-    // Every byte that holds digits: below 243 in t16; in t2 any whose fields are not 3.
-    std::vector<std::uint8_t> panel(kShift + steps * kPanelStepBytes);
-    Random random(2);
-    for (std::uint8_t& byte : panel) {
-      for (std::size_t field = 0; field < TileGeometry<layout>::kFields; ++field) {
-        byte = static_cast<std::uint8_t>(byte * TileGeometry<layout>::kBase + random() % 3);
-      }
-    }
-    const std::size_t stride = steps * step_inputs(layout) + 3;
-    auto digits = output_buffer<std::uint8_t>(kPanelRows * stride);
-    (table.*kernel)(panel.data() + kShift, steps, digits.data() + kShift, stride);
-    add_case(record, message(steps, " steps"), digits);
-  }
-}
+}  // namespace bitnet

@@ -6,8 +6,10 @@
 //   kRegistersAtOnce  registers of rows held together
 //   zero_sums(), store(int32_t*, RowSums)
 //   decode<layout>(const uint8_t*) -> Trits<layout>
-//   dot<layout>(RowSums, const Trits<layout>&, const int8_t* codes) -> RowSums
-//       adds Σ over the step's inputs, codes broadcast four at a time
+//   dot<layout>(RowSums (&)[kRegistersAtOnce], const Trits<layout> (&)[kRegistersAtOnce],
+//               const int8_t* codes)
+//       adds one token's Σ over the step's inputs. Codes are broadcast four at a time and used at
+//       once for all registers: compilers that see the broadcasts far apart spill them.
 #pragma once
 
 #include <cstddef>
@@ -26,27 +28,28 @@ inline void accumulate(const std::uint8_t* panel, std::size_t first_input, std::
   const std::size_t steps = inputs / kStepInputs;
   const std::uint8_t* first_step = panel + first_input / kStepInputs * kPanelStepBytes;
   for (std::size_t row = 0; row < kPanelRows; row += kRegistersAtOnce * kRowLanes) {
-    RowSums acc[kRegistersAtOnce][M];
-    for (auto& register_sums : acc) {
-      for (RowSums& sum : register_sums) {
+    RowSums acc[M][kRegistersAtOnce];
+    for (auto& token_sums : acc) {
+      for (RowSums& sum : token_sums) {
         sum = zero_sums();
       }
     }
     const std::uint8_t* step_bytes = first_step + 4 * row;
     const std::int8_t* step_codes = codes + first_input;
     for (std::size_t step = 0; step < steps; ++step) {
+      Trits<layout> trits[kRegistersAtOnce];
       for (std::size_t v = 0; v < kRegistersAtOnce; ++v) {
-        const Trits<layout> trits = decode<layout>(step_bytes + v * 4 * kRowLanes);
-        for (std::size_t m = 0; m < M; ++m) {
-          acc[v][m] = dot<layout>(acc[v][m], trits, step_codes + m * stride);
-        }
+        trits[v] = decode<layout>(step_bytes + v * 4 * kRowLanes);
+      }
+      for (std::size_t m = 0; m < M; ++m) {
+        dot<layout>(acc[m], trits, step_codes + m * stride);
       }
       step_bytes += kPanelStepBytes;
       step_codes += kStepInputs;
     }
-    for (std::size_t v = 0; v < kRegistersAtOnce; ++v) {
-      for (std::size_t m = 0; m < M; ++m) {
-        store(sums[m] + row + v * kRowLanes, acc[v][m]);
+    for (std::size_t m = 0; m < M; ++m) {
+      for (std::size_t v = 0; v < kRegistersAtOnce; ++v) {
+        store(sums[m] + row + v * kRowLanes, acc[m][v]);
       }
     }
   }

@@ -9,6 +9,8 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <exception>
+#include <limits>
 #include <vector>
 
 #include "base/aligned_vector.h"
@@ -22,197 +24,9 @@ namespace {
 
 constexpr std::uint32_t kInfinityBits = 0x7f800000;
 
-/// Σ w² and Σ (w - scale * (digit - 1))² in double over eight lanes, whose order is fixed so that
-/// every compiler may vectorize them and none may reorder them.
-void add_errors(const float* w, const std::uint8_t* digits, std::size_t n, float scale,
-                RowSummary& summary) {
-  constexpr std::size_t kLanes = 8;
-  std::array<double, kLanes> squares{};
-  std::array<double, kLanes> errors{};
-  const auto add = [&](std::size_t i, std::size_t lane) {
-    const double value = w[i];
-    const double error = value - static_cast<double>(scale) * (digits[i] - 1);
-    squares[lane] += value * value;
-    errors[lane] += error * error;
-  };
-  std::size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      add(i + lane, lane);
-    }
-  }
-  for (std::size_t lane = 0; i + lane < n; ++lane) {
-    add(i + lane, lane);
-  }
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    summary.squares += squares[lane];
-    summary.squared_errors += errors[lane];
-  }
-}
-
-class MasterReader : public ProjectionReader {
- public:
-  MasterReader(const Checkpoint& checkpoint, const StoredTensor& weight, const Runtime& runtime,
-               const BytesRead& on_read)
-      : weight_(weight), runtime_(runtime) {
-    const std::size_t rows = weight.shape.rows();
-    measures_.resize(rows);
-    AlignedVector<float> scratch;
-    for_each_row_block(rows, columns(), [&](std::size_t first, std::size_t count) {
-      scratch.resize(count * columns());
-      runtime.pool().parallel_for(count, [&](std::size_t i) {
-        float* const row = scratch.data() + i * columns();
-        load_row(weight, first + i, runtime, row);
-        measures_[first + i] = measure(row);
-      });
-      require_finite(scratch, first, count);
-      checkpoint.release(weight);
-      on_read(count * (weight.bytes.size() / rows));
-    });
-    choose_rule();
-    measures_ = {};
-  }
-
-  RowSummary read_row(std::size_t row, float* scratch, std::uint8_t* digits) const override {
-    load_row(weight_, row, runtime_, scratch);
-    runtime_.kernels().ternarize(scratch, columns(), threshold_, digits);
-    RowSummary summary;
-    summary.zeros = static_cast<std::size_t>(std::count(digits, digits + columns(), 1));
-    add_errors(scratch, digits, columns(), scale(), summary);
-    return summary;
-  }
-
- private:
-  struct RowMeasure {
-    double sum_abs;
-    std::uint32_t absmax_bits;
-    bool one_magnitude;  // every element is 0 or ± the row's largest
-  };
-
-  std::size_t columns() const { return weight_.shape.columns(); }
-
-  RowMeasure measure(const float* row) const {
-    const std::uint32_t absmax_bits = runtime_.kernels().absmax_bits(row, columns());
-    const float largest = std::bit_cast<float>(absmax_bits);
-    const bool one_magnitude = std::all_of(
-        row, row + columns(), [&](float w) { return w == 0.0F || std::abs(w) == largest; });
-    return {runtime_.kernels().sum_abs(row, columns()), absmax_bits, one_magnitude};
-  }
-
-  void require_finite(const AlignedVector<float>& block, std::size_t first,
-                      std::size_t count) const {
-    for (std::size_t i = 0; i < count; ++i) {
-      if (measures_[first + i].absmax_bits >= kInfinityBits) {
-        const float* const row = block.data() + i * columns();
-        const float* const bad =
-            std::find_if(row, row + columns(), [](float w) { return !std::isfinite(w); });
-        throw NonFiniteError("tensor " + weight_.name, first + i,
-                             static_cast<std::size_t>(bad - row), *bad);
-      }
-    }
-  }
-
-  void choose_rule() {
-    double sum_abs = 0;
-    std::uint32_t absmax_bits = 0;
-    for (const RowMeasure& row : measures_) {
-      sum_abs += row.sum_abs;
-      absmax_bits = std::max(absmax_bits, row.absmax_bits);
-    }
-    was_ternary_ =
-        absmax_bits != 0 &&
-        std::all_of(measures_.begin(), measures_.end(), [&](const RowMeasure& row) {
-          return row.one_magnitude && (row.absmax_bits == 0 || row.absmax_bits == absmax_bits);
-        });
-    if (was_ternary_) {
-      scale_ = std::bit_cast<float>(absmax_bits);
-      threshold_ = scale_;
-    } else {
-      const BitNetConfig config = BitNetConfig::b158();
-      scale_ = weight_scale(sum_abs, weight_.shape.numel(), config);
-      threshold_ = ternary_threshold(scale_, config);
-    }
-  }
-
-  const StoredTensor& weight_;
-  const Runtime& runtime_;
-  std::vector<RowMeasure> measures_;
-  float threshold_ = 0;
-};
-
-class PackedReader : public ProjectionReader {
- public:
-  PackedReader(const StoredTensor& weight, std::size_t rows, float scale)
-      : weight_(weight), strip_rows_((rows + 3) / 4) {
-    scale_ = scale;
-    was_ternary_ = true;
-  }
-
-  RowSummary read_row(std::size_t row, float* /*scratch*/, std::uint8_t* digits) const override {
-    const std::size_t columns = weight_.shape.columns();
-    const std::byte* const bytes = weight_.bytes.data() + row % strip_rows_ * columns;
-    const std::size_t shift = 2 * (row / strip_rows_);
-    RowSummary summary;
-    for (std::size_t k = 0; k < columns; ++k) {
-      digits[k] = static_cast<std::uint8_t>(bytes[k] >> shift) & 3;
-      summary.zeros += digits[k] == 1 ? 1 : 0;
-    }
-    const std::uint8_t* const bad = std::find(digits, digits + columns, 3);
-    if (bad != digits + columns) {
-      summary.bad_column = static_cast<std::size_t>(bad - digits);
-    }
-    return summary;
-  }
-
- private:
-  const StoredTensor& weight_;
-  std::size_t strip_rows_;
-};
-
-}  // namespace
-
-std::unique_ptr<ProjectionReader> open_masters(const Checkpoint& checkpoint,
-                                               const StoredTensor& weight, const Runtime& runtime,
-                                               const BytesRead& on_read) {
-  require_float(weight);
-  return std::make_unique<MasterReader>(checkpoint, weight, runtime, on_read);
-}
-
-std::unique_ptr<ProjectionReader> open_packed(const StoredTensor& weight, std::size_t rows,
-                                              const StoredTensor& weight_scale,
-                                              const std::optional<QuantizationConfig>& config) {
-  require_float(weight_scale);
-  if (weight_scale.shape.numel() != 1) {
-    throw ShapeMismatch(message("tensor ", weight_scale.name, ": expected one number, found shape ",
-                                weight_scale.shape.to_string()));
-  }
-  const std::string linear_class = config.value_or(QuantizationConfig{}).linear_class;
-  if (linear_class != "bitlinear" && linear_class != "autobitlinear") {
-    throw UnsupportedError(
-        message("config.json: key \"quantization_config.linear_class\": expected bitlinear or "
-                "autobitlinear, found ",
-                linear_class));
-  }
-  float stored = 0;
-  load_row(weight_scale, 0, Runtime::serial(), &stored);
-  const float scale = linear_class == "bitlinear" ? 1.0F / stored : stored;
-  if (!(scale > 0) || !std::isfinite(scale)) {
-    throw QuantizationError(message("tensor ", weight_scale.name,
-                                    ": expected a positive, finite scale, found ", stored));
-  }
-  return std::make_unique<PackedReader>(weight, rows, scale);
-}
-
-void require_float(const StoredTensor& tensor) {
-  if (tensor.encoding != Encoding::f32 && tensor.encoding != Encoding::f16 &&
-      tensor.encoding != Encoding::bf16) {
-    throw UnsupportedError(
-        message("tensor ", tensor.name, ": expected F32, F16 or BF16, found ", tensor.type_name));
-  }
-}
-
+/// One row of an F32, F16 or BF16 matrix as floats [columns].
 void load_row(const StoredTensor& tensor, std::size_t row, const Runtime& runtime, float* out) {
-  const std::size_t columns = tensor.shape.rank() == 0 ? 1 : tensor.shape.columns();
+  const std::size_t columns = tensor.shape.columns();
   if (tensor.encoding == Encoding::f32) {
     std::memcpy(out, tensor.bytes.data() + row * columns * sizeof(float), columns * sizeof(float));
     return;
@@ -231,13 +45,183 @@ void load_row(const StoredTensor& tensor, std::size_t row, const Runtime& runtim
   }
 }
 
+class MasterReader : public ProjectionReader {
+ public:
+  MasterReader(const Checkpoint& checkpoint, const StoredTensor& weight, const Runtime& runtime,
+               const BytesRead& on_read)
+      : weight_(weight), runtime_(runtime) {
+    const std::size_t rows = weight.shape.rows();
+    std::vector<RowMeasure> measures(rows);
+    AlignedVector<float> scratch;
+    for_each_row_block(rows, columns(), [&](std::size_t first, std::size_t count) {
+      scratch.resize(count * columns());
+      parallel_rows(runtime, count, [&](std::size_t i) {
+        measures[first + i] = measure(first + i, scratch.data() + i * columns());
+      });
+      checkpoint.release(weight);
+      on_read(count * (weight.bytes.size() / rows));
+    });
+    choose_rule(measures);
+  }
+
+  SquareSums read_row(std::size_t row, float* scratch, std::int8_t* trits) const override {
+    load_row(weight_, row, runtime_, scratch);
+    runtime_.kernels().ternarize(scratch, columns(), threshold_,
+                                 reinterpret_cast<std::uint8_t*>(trits));
+    for (std::size_t k = 0; k < columns(); ++k) {
+      --trits[k];  // the kernel's digit is the trit + 1
+    }
+    return was_ternary() ? SquareSums{} : square_sums(scratch, trits, scale(), columns());
+  }
+
+ private:
+  struct RowMeasure {
+    double sum_abs;
+    std::uint32_t absmax_bits;
+    bool one_magnitude;  // every element is 0 or ± the row's largest
+  };
+
+  std::size_t columns() const { return weight_.shape.columns(); }
+
+  RowMeasure measure(std::size_t row, float* scratch) const {
+    load_row(weight_, row, runtime_, scratch);
+    const float* const end = scratch + columns();
+    const std::uint32_t absmax_bits = runtime_.kernels().absmax_bits(scratch, columns());
+    if (absmax_bits >= kInfinityBits) {
+      const float* const bad =
+          std::find_if(scratch, scratch + columns(), [](float w) { return !std::isfinite(w); });
+      throw NonFiniteError("tensor " + weight_.name, row, static_cast<std::size_t>(bad - scratch),
+                           *bad);
+    }
+    const auto largest = std::bit_cast<float>(absmax_bits);
+    const bool one_magnitude = std::all_of<const float*>(
+        scratch, end, [&](float w) { return w == 0.0F || std::abs(w) == largest; });
+    return {runtime_.kernels().sum_abs(scratch, columns()), absmax_bits, one_magnitude};
+  }
+
+  void choose_rule(const std::vector<RowMeasure>& measures) {
+    double sum_abs = 0;
+    std::uint32_t absmax_bits = 0;
+    for (const RowMeasure& row : measures) {
+      sum_abs += row.sum_abs;
+      absmax_bits = std::max(absmax_bits, row.absmax_bits);
+    }
+    const auto fits = [&](const RowMeasure& row) {
+      return row.one_magnitude && (row.absmax_bits == 0 || row.absmax_bits == absmax_bits);
+    };
+    was_ternary_ = absmax_bits != 0 && std::all_of(measures.begin(), measures.end(), fits);
+    if (was_ternary_) {
+      scale_ = std::bit_cast<float>(absmax_bits);
+      threshold_ = scale_;
+    } else {
+      const BitNetConfig config = BitNetConfig::b158();
+      scale_ = weight_scale(sum_abs, weight_.shape.numel(), config);
+      threshold_ = ternary_threshold(scale_, config);
+    }
+  }
+
+  const StoredTensor& weight_;
+  const Runtime& runtime_;
+  float threshold_ = 0;
+};
+
+class PackedReader : public ProjectionReader {
+ public:
+  PackedReader(const StoredTensor& weight, std::size_t rows, float scale)
+      : weight_(weight), rows_(rows) {
+    scale_ = scale;
+    was_ternary_ = true;
+  }
+
+  SquareSums read_row(std::size_t row, float* /*scratch*/, std::int8_t* trits) const override {
+    decode_hf_packed(weight_, rows_, row, 1, {trits, weight_.shape.columns()});
+    return {};
+  }
+
+ private:
+  const StoredTensor& weight_;
+  std::size_t rows_;
+};
+
+}  // namespace
+
+SquareSums& SquareSums::operator+=(const SquareSums& other) {
+  weights += other.weights;
+  errors += other.errors;
+  return *this;
+}
+
+double SquareSums::sqnr_db() const {
+  return errors == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(weights / errors);
+}
+
+SquareSums square_sums(const float* weights, const std::int8_t* trits, float scale, std::size_t n) {
+  // Eight independent lanes let the compiler use vectors without reordering any addition.
+  constexpr std::size_t kLanes = 8;
+  std::array<SquareSums, kLanes> lanes{};
+  const auto add = [&](std::size_t i, std::size_t lane) {
+    const double weight = weights[i];
+    const double error = weight - static_cast<double>(scale) * trits[i];
+    lanes[lane].weights += weight * weight;
+    lanes[lane].errors += error * error;
+  };
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      add(i + lane, lane);
+    }
+  }
+  for (std::size_t lane = 0; i + lane < n; ++lane) {
+    add(i + lane, lane);
+  }
+  SquareSums sums;
+  for (const SquareSums& lane : lanes) {
+    sums += lane;
+  }
+  return sums;
+}
+
+std::unique_ptr<ProjectionReader> open_masters(const Checkpoint& checkpoint,
+                                               const StoredTensor& weight, const Runtime& runtime,
+                                               const BytesRead& on_read) {
+  if (weight.encoding != Encoding::f32 && weight.encoding != Encoding::f16 &&
+      weight.encoding != Encoding::bf16) {
+    throw UnsupportedError(message("tensor ", weight.name,
+                                   ": expected F32, F16, BF16 or packed U8 weights, found ",
+                                   weight.type_name));
+  }
+  return std::make_unique<MasterReader>(checkpoint, weight, runtime, on_read);
+}
+
+std::unique_ptr<ProjectionReader> open_packed(const StoredTensor& weight, std::size_t rows,
+                                              const StoredTensor& weight_scale,
+                                              HfScaleMeaning meaning) {
+  return std::make_unique<PackedReader>(weight, rows, read_hf_scale(weight_scale, meaning));
+}
+
 void for_each_row_block(std::size_t rows, std::size_t columns,
                         const std::function<void(std::size_t first, std::size_t count)>& body) {
-  constexpr std::size_t kBlockFloats = std::size_t{1} << 20;
-  const std::size_t block =
-      std::max<std::size_t>(1, kBlockFloats / std::max<std::size_t>(1, columns));
+  constexpr std::size_t kBlockNumbers = std::size_t{1} << 20;
+  const std::size_t block = std::max<std::size_t>(1, kBlockNumbers / columns);
   for (std::size_t first = 0; first < rows; first += block) {
     body(first, std::min(block, rows - first));
+  }
+}
+
+void parallel_rows(const Runtime& runtime, std::size_t count,
+                   const std::function<void(std::size_t)>& body) {
+  std::vector<std::exception_ptr> errors(count);
+  runtime.pool().parallel_for(count, [&](std::size_t i) {
+    try {
+      body(i);
+    } catch (...) {
+      errors[i] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& error : errors) {
+    if (error) {
+      std::rethrow_exception(error);
+    }
   }
 }
 

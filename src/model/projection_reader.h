@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A projection matrix of a checkpoint as rows of digits (trit + 1), whichever way it is stored.
+// A projection matrix of a Hugging Face checkpoint as rows of trits, whichever way it is stored.
 #pragma once
 
 #include <bitnet/checkpoint.h>
@@ -9,27 +9,31 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 
-#include "model/model_config.h"
+#include "formats/hf_packed.h"
 
 namespace bitnet {
 
-/// What reading one row found.
-struct RowSummary {
-  std::size_t zeros = 0;
-  double squares = 0;         ///< Σ w²
-  double squared_errors = 0;  ///< Σ (w - scale * trit)²
-  /// The first column whose code is no trit; digits are then unspecified.
-  std::optional<std::size_t> bad_column;
+/// Σ w² and Σ (w - scale * trit)², both in double.
+struct SquareSums {
+  double weights = 0;
+  double errors = 0;
+
+  SquareSums& operator+=(const SquareSums& other);
+  /// 10 log10(weights / errors); infinity when there is no error.
+  double sqnr_db() const;
 };
 
-/// Rows are numbered as in the checkpoint. read_row may be called from many threads.
+/// Sums over one row of n weights, in an order that no compiler changes.
+SquareSums square_sums(const float* weights, const std::int8_t* trits, float scale, std::size_t n);
+
+/// Rows are numbered as in the checkpoint; read_row may be called from many threads.
 class ProjectionReader {
  public:
   virtual ~ProjectionReader() = default;
-  /// Digits [columns] of one row; scratch [columns] is overwritten. Does not throw.
-  virtual RowSummary read_row(std::size_t row, float* scratch, std::uint8_t* digits) const = 0;
+  /// Trits [columns] of one row; scratch [columns] is overwritten. The sums are zeros when nothing
+  /// was rounded. Throws TernaryError for a code that is no trit.
+  virtual SquareSums read_row(std::size_t row, float* scratch, std::int8_t* trits) const = 0;
 
   float scale() const { return scale_; }
   /// The checkpoint already held {-scale, 0, scale}.
@@ -40,32 +44,30 @@ class ProjectionReader {
   bool was_ternary_ = false;
 };
 
-/// Bytes of a tensor that were read since the last call.
+/// Told how many more bytes of the checkpoint were read.
 using BytesRead = std::function<void(std::uint64_t)>;
 
 /// Float masters [rows, columns], F32, F16 or BF16: reads all of them once to find the absmean
 /// scale of BitNetConfig::b158(). A matrix whose nonzero magnitudes are all equal is ternary
 /// already: its absmean would shrink the scale by its density, so it keeps that magnitude. Throws
-/// NonFiniteError naming tensor, row and column.
+/// NonFiniteError naming tensor, row and column. The arguments must outlive the reader.
 std::unique_ptr<ProjectionReader> open_masters(const Checkpoint& checkpoint,
                                                const StoredTensor& weight, const Runtime& runtime,
                                                const BytesRead& on_read);
 
-/// U8 codes [ceil(rows / 4), columns] of Hugging Face: with R = ceil(rows / 4), bits 2i + 1..2i of
-/// byte row r hold row r + i R. weight_scale divides or multiplies as the linear class says.
+/// The packed codes of a matrix of `rows` rows and its scale (formats/hf_packed.h), kept exactly.
 std::unique_ptr<ProjectionReader> open_packed(const StoredTensor& weight, std::size_t rows,
                                               const StoredTensor& weight_scale,
-                                              const std::optional<QuantizationConfig>& config);
+                                              HfScaleMeaning meaning);
 
-/// One row of an F32, F16 or BF16 tensor as floats [columns], wherever its bytes are aligned.
-void load_row(const StoredTensor& tensor, std::size_t row, const Runtime& runtime, float* out);
-
-/// Throws UnsupportedError unless load_row can read the tensor.
-void require_float(const StoredTensor& tensor);
-
-/// Calls body(first, count) over [0, rows) in blocks of rows that hold about 4 MiB of floats: large
-/// enough for every thread, small against any model.
+/// Calls body(first, count) over [0, rows) in blocks that hold about a million numbers: enough work
+/// for every thread, little memory beside any model.
 void for_each_row_block(std::size_t rows, std::size_t columns,
                         const std::function<void(std::size_t first, std::size_t count)>& body);
+
+/// Calls body(i) for each i below count, on all threads of the runtime; then rethrows what the
+/// lowest i threw, so that an error does not depend on the number of threads.
+void parallel_rows(const Runtime& runtime, std::size_t count,
+                   const std::function<void(std::size_t)>& body);
 
 }  // namespace bitnet

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// MappedFile: a whole file as read-only memory.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+
+namespace bitnet {
+
+/// Maps a regular file for as long as the object lives. Movable: the bytes keep their address. A
+/// file that another program shortens while it is mapped raises SIGBUS, as with every mapping.
+class MappedFile {
+ public:
+  /// Throws IoError. An empty file gives an empty span.
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+  /// Drops the whole pages inside the range from the resident set; a later read fetches them from
+  /// the file again. A range beyond the end is cut off.
+  void release(std::size_t offset, std::size_t length) const;
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace bitnet

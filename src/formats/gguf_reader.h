@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// GGUF versions 2 and 3: bytes -> named tensors and key-values (docs/formats/gguf.md).
+#pragma once
+
+#include <bitnet/checkpoint.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace bitnet {
+
+struct GgufContents {
+  std::vector<StoredTensor> tensors;  ///< in file order; their bytes lie in the input
+  std::map<std::string, MetadataValue> metadata;
+};
+
+/// `file` is named in messages and in every tensor. Throws FormatError for malformed bytes,
+/// UnsupportedError for tensor types whose size is unknown and for other versions.
+GgufContents parse_gguf(std::span<const std::byte> bytes, const std::filesystem::path& file);
+
+}  // namespace bitnet
