@@ -15,9 +15,7 @@ TextTable::TextTable(std::vector<Column> columns) : columns_(std::move(columns))
   rows_.push_back(std::move(titles));
 }
 
-void TextTable::add_row(std::vector<std::string> cells) {
-  rows_.push_back(std::move(cells));
-}
+void TextTable::add_row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
 
 void TextTable::print(std::ostream& out) const {
   std::vector<std::size_t> widths(columns_.size(), 0);

@@ -7,6 +7,7 @@
 #include <bitnet/config.h>
 #include <bitnet/diagnostics.h>
 #include <bitnet/error.h>
+#include <bitnet/inspect_checkpoint.h>
 #include <bitnet/quantize.h>
 #include <bitnet/quantize_checkpoint.h>
 #include <bitnet/runtime.h>

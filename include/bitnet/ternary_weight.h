@@ -24,7 +24,7 @@ enum class TileLayout {
 /// storage.
 class TernaryWeight {
  public:
-  /// int32 sums stay exact up to here on every path: 128 * 162 * K / 5 < 2^31.
+  /// int32 sums stay exact up to here on every path (src/ternary/tile_layout.h has the bound).
   static constexpr std::size_t kMaxInFeatures = std::size_t{1} << 18;
 
   /// Packs trits [N, K], row-major. `scales` is [1], [N] or [N, K / group_size] as `granularity`

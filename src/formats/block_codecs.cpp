@@ -9,9 +9,7 @@ namespace {
 std::int8_t from_code(unsigned code) {
   return static_cast<std::int8_t>(static_cast<int>(code) - 1);
 }
-unsigned to_code(std::int8_t trit) {
-  return static_cast<unsigned>(trit + 1);
-}
+unsigned to_code(std::int8_t trit) { return static_cast<unsigned>(trit + 1); }
 
 /// Where the 2-bit fields of a group of 32 bytes and 128 elements lie: byte m holds the elements
 /// m, m + 32, m + 64, m + 96, lowest bits first (tq2_0) or highest bits first (i2_s).
@@ -118,12 +116,12 @@ void decode_q8_0(const std::byte* block, std::int8_t* integers) {
 }
 
 constexpr BlockCodec kI2s{decode_2bit_group<FieldOrder::high_first>,
-                          encode_2bit_group<FieldOrder::high_first>, std::nullopt};
-constexpr BlockCodec kTq1_0{decode_tq1_0, encode_tq1_0, 52};
-constexpr BlockCodec kTq2_0{decode_tq2_0, encode_tq2_0, 64};
-constexpr BlockCodec kQ2_0{decode_q2_0, encode_q2_0, 0};
-constexpr BlockCodec kQ4_0{decode_q4_0, encode_q4_0, 0};
-constexpr BlockCodec kQ8_0{decode_q8_0, nullptr, 0};
+                          encode_2bit_group<FieldOrder::high_first>, std::nullopt, 1};
+constexpr BlockCodec kTq1_0{decode_tq1_0, encode_tq1_0, 52, 1};
+constexpr BlockCodec kTq2_0{decode_tq2_0, encode_tq2_0, 64, 1};
+constexpr BlockCodec kQ2_0{decode_q2_0, encode_q2_0, 0, 1};
+constexpr BlockCodec kQ4_0{decode_q4_0, encode_q4_0, 0, 8};
+constexpr BlockCodec kQ8_0{decode_q8_0, nullptr, 0, 0};
 
 }  // namespace
 

@@ -19,6 +19,8 @@ struct BlockCodec {
   void (*encode)(const std::int8_t* trits, std::byte* block);
   /// Where the block keeps its float16 scale; nullopt: one float32 for the whole tensor.
   std::optional<std::size_t> scale_offset;
+  /// Stored code minus integer, for messages.
+  int code_bias;
 };
 
 /// nullptr unless the encoding is q4_0, q8_0, q2_0, tq1_0, tq2_0 or i2_s.

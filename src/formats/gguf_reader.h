@@ -18,8 +18,8 @@ struct GgufContents {
   std::map<std::string, MetadataValue> metadata;
 };
 
-/// `file` is named in messages and in every tensor. Throws FormatError for malformed bytes,
-/// UnsupportedError for tensor types whose size is unknown and for other versions.
+/// `file` is named in messages and in every tensor. Throws FormatError for malformed bytes
+/// and other versions, UnsupportedError for tensor types whose size is unknown.
 GgufContents parse_gguf(std::span<const std::byte> bytes, const std::filesystem::path& file);
 
 }  // namespace bitnet

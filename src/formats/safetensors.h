@@ -32,9 +32,9 @@ std::map<std::string, std::string> parse_safetensors_index(std::string_view text
                                                            const std::filesystem::path& file);
 
 /// Everything in front of the tensors' bytes, which the caller lets follow in the order declared,
-/// without gaps: length, JSON, spaces up to a multiple of 8. Declare wider types first, so that each
-/// tensor is aligned. Deterministic. Throws InvalidArgument for repeated names and text that is not
-/// UTF-8, UnsupportedError for an encoding that safetensors lacks.
+/// without gaps: length, JSON, spaces up to a multiple of 8. Declare wider types first, so that
+/// each tensor is aligned. Deterministic. Throws InvalidArgument for repeated names and text that
+/// is not UTF-8, UnsupportedError for an encoding that safetensors lacks.
 std::vector<std::byte> safetensors_header(std::span<const TensorDeclaration> tensors,
                                           const std::map<std::string, std::string>& metadata);
 

@@ -26,8 +26,7 @@ class BlockRows {
         blocks_(extent_.columns / layout_.elements) {
     if (codec_ == nullptr) {
       throw UnsupportedError(message(tensor.file.string(), ": tensor '", tensor.name,
-                                     "': expected blocks of small integers, found type ",
-                                     tensor.type_name));
+                                     "': cannot decode type ", tensor.type_name));
     }
   }
 
@@ -38,6 +37,7 @@ class BlockRows {
   void decode(std::size_t row, std::size_t block, std::int8_t* integers) const {
     codec_->decode(address(row, block), integers);
   }
+  int code(std::int8_t integer) const { return integer + codec_->code_bias; }
   float scale(std::size_t row, std::size_t block) const {
     if (!codec_->scale_offset) {
       float scale = 0;
@@ -107,8 +107,8 @@ std::uint16_t half_scale(Encoding encoding, float scale) {
   const std::uint16_t half = float_to_half(scale);
   const float stored = half_to_float(half);
   if (!(stored > 0.0F) || !std::isfinite(stored)) {
-    throw QuantizationError(message(to_string(encoding),
-                                    ": expected a scale that float16 can hold, found ", scale));
+    throw QuantizationError(
+        message(to_string(encoding), ": expected a scale that float16 can hold, found ", scale));
   }
   return half;
 }
@@ -129,9 +129,7 @@ bool holds_trits(Encoding encoding) {
   return codec != nullptr && codec->encode != nullptr;
 }
 
-std::size_t required_multiple(Encoding encoding) {
-  return block_layout(encoding).elements;
-}
+std::size_t required_multiple(Encoding encoding) { return block_layout(encoding).elements; }
 
 std::size_t encoded_row_bytes(Encoding encoding, std::size_t columns) {
   if (!holds_trits(encoding)) {
@@ -147,8 +145,8 @@ std::size_t encoded_row_bytes(Encoding encoding, std::size_t columns) {
   return columns / layout.elements * layout.bytes;
 }
 
-void encode_ternary_rows(Encoding encoding, std::span<const std::int8_t> trits,
-                         std::size_t columns, float scale, std::span<std::byte> out) {
+void encode_ternary_rows(Encoding encoding, std::span<const std::int8_t> trits, std::size_t columns,
+                         float scale, std::span<std::byte> out) {
   const std::size_t row_bytes = encoded_row_bytes(encoding, columns);
   if (columns == 0 || trits.size() % columns != 0 ||
       out.size() != trits.size() / columns * row_bytes) {
@@ -188,12 +186,13 @@ void decode_trits(const StoredTensor& tensor, std::size_t first_row, std::size_t
     for (std::size_t block = 0; block < blocks.blocks(); ++block, to += blocks.block_elements()) {
       blocks.decode(row, block, to);
       const std::int8_t* const end = to + blocks.block_elements();
-      const auto* bad = std::find_if(to, to + blocks.block_elements(),
-                                     [](std::int8_t integer) { return integer < -1 || integer > 1; });
+      const auto* bad = std::find_if(to, to + blocks.block_elements(), [](std::int8_t integer) {
+        return integer < -1 || integer > 1;
+      });
       if (bad != end) {
         throw TernaryError(message(tensor.file.string(), ": tensor '", tensor.name, "'"), row,
                            block * blocks.block_elements() + static_cast<std::size_t>(bad - to),
-                           *bad);
+                           blocks.code(*bad));
       }
     }
   }

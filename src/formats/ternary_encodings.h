@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Trits and small integers as bytes of GGUF's block formats (docs/formats/packed_ternary.md).
 //
-// In all of them value = scale * integer. i2_s has one float32 scale behind the last row; the others
-// a float16 scale in every block.
+// In all of them value = scale * integer. i2_s has one float32 scale behind the last row; the
+// others a float16 scale in every block.
 #pragma once
 
 #include <bitnet/checkpoint.h>
@@ -26,8 +26,8 @@ std::size_t encoded_row_bytes(Encoding encoding, std::size_t columns);
 /// Encodes whole rows: trits [rows, columns] into out, rows * encoded_row_bytes. Block scales are
 /// float16(scale), and 0 in an all-zero block, as the formats' own quantizers write; i2_s ignores
 /// `scale`. Throws TernaryError, and QuantizationError when float16 cannot hold the scale.
-void encode_ternary_rows(Encoding encoding, std::span<const std::int8_t> trits,
-                         std::size_t columns, float scale, std::span<std::byte> out);
+void encode_ternary_rows(Encoding encoding, std::span<const std::int8_t> trits, std::size_t columns,
+                         float scale, std::span<std::byte> out);
 
 /// What follows the rows of an i2_s tensor: the scale, then zeros.
 inline constexpr std::size_t kI2sTailBytes = 32;

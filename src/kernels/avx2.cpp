@@ -25,23 +25,15 @@ struct Doubles {
   __m256d quarter[4];
 };
 
-inline Floats splat(float x) {
-  return {_mm256_set1_ps(x), _mm256_set1_ps(x)};
-}
-inline Bits zero_bits() {
-  return {_mm256_setzero_si256(), _mm256_setzero_si256()};
-}
-inline Ints zero_ints() {
-  return {_mm256_setzero_si256(), _mm256_setzero_si256()};
-}
+inline Floats splat(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+inline Bits zero_bits() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+inline Ints zero_ints() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
 inline Doubles zero_doubles() {
   const __m256d zero = _mm256_setzero_pd();
   return {{zero, zero, zero, zero}};
 }
 
-inline Floats load(const float* p) {
-  return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
-}
+inline Floats load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
 inline void store(float* p, Floats x) {
   _mm256_storeu_ps(p, x.low);
   _mm256_storeu_ps(p + 8, x.high);
@@ -84,9 +76,7 @@ inline __m256i round_half_away(__m256 x) {
   const __m256 sign = _mm256_and_ps(x, _mm256_set1_ps(-0.0F));
   return _mm256_cvttps_epi32(_mm256_add_ps(x, _mm256_or_ps(sign, _mm256_set1_ps(0x1.fffffep-2F))));
 }
-inline Ints round_half_away(Floats x) {
-  return {round_half_away(x.low), round_half_away(x.high)};
-}
+inline Ints round_half_away(Floats x) { return {round_half_away(x.low), round_half_away(x.high)}; }
 inline Ints clamp(Ints x, int limit) {
   const __m256i upper = _mm256_set1_epi32(limit);
   const __m256i lower = _mm256_set1_epi32(-limit);
@@ -115,9 +105,7 @@ inline __m128i narrow_to_bytes(Ints x) {
 inline void store_int8(std::int8_t* p, Ints x) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrow_to_bytes(x));
 }
-inline Floats to_floats(Ints x) {
-  return {_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)};
-}
+inline Floats to_floats(Ints x) { return {_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)}; }
 
 inline Doubles add_magnitudes(Doubles sum, Floats x) {
   const __m256 mask = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
@@ -188,9 +176,7 @@ struct Trits {
   __m256i field[TileGeometry<layout>::kFields];
 };
 
-inline RowSums zero_sums() {
-  return {_mm256_setzero_si256()};
-}
+inline RowSums zero_sums() { return {_mm256_setzero_si256()}; }
 inline void store(std::int32_t* p, RowSums sums) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), sums.v);
 }

@@ -28,53 +28,29 @@ struct Doubles {
   __m512d low, high;
 };
 
-inline Floats splat(float x) {
-  return {_mm512_set1_ps(x)};
-}
-inline Bits zero_bits() {
-  return {_mm512_setzero_si512()};
-}
-inline Ints zero_ints() {
-  return {_mm512_setzero_si512()};
-}
-inline Doubles zero_doubles() {
-  return {_mm512_setzero_pd(), _mm512_setzero_pd()};
-}
+inline Floats splat(float x) { return {_mm512_set1_ps(x)}; }
+inline Bits zero_bits() { return {_mm512_setzero_si512()}; }
+inline Ints zero_ints() { return {_mm512_setzero_si512()}; }
+inline Doubles zero_doubles() { return {_mm512_setzero_pd(), _mm512_setzero_pd()}; }
 
-inline Floats load(const float* p) {
-  return {_mm512_loadu_ps(p)};
-}
-inline void store(float* p, Floats x) {
-  _mm512_storeu_ps(p, x.v);
-}
+inline Floats load(const float* p) { return {_mm512_loadu_ps(p)}; }
+inline void store(float* p, Floats x) { _mm512_storeu_ps(p, x.v); }
 inline void store(double* p, Doubles x) {
   _mm512_storeu_pd(p, x.low);
   _mm512_storeu_pd(p + 8, x.high);
 }
 
-inline Floats add(Floats a, Floats b) {
-  return {_mm512_add_ps(a.v, b.v)};
-}
-inline Floats multiply(Floats a, Floats b) {
-  return {_mm512_mul_ps(a.v, b.v)};
-}
-inline Floats divide(Floats a, Floats b) {
-  return {_mm512_div_ps(a.v, b.v)};
-}
+inline Floats add(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
+inline Floats multiply(Floats a, Floats b) { return {_mm512_mul_ps(a.v, b.v)}; }
+inline Floats divide(Floats a, Floats b) { return {_mm512_div_ps(a.v, b.v)}; }
 
 inline Bits magnitude_bits(Floats x) {
   return {_mm512_and_si512(_mm512_castps_si512(x.v), _mm512_set1_epi32(0x7fffffff))};
 }
-inline Bits max(Bits a, Bits b) {
-  return {_mm512_max_epu32(a.v, b.v)};
-}
-inline std::uint32_t largest_lane(Bits x) {
-  return _mm512_reduce_max_epu32(x.v);
-}
+inline Bits max(Bits a, Bits b) { return {_mm512_max_epu32(a.v, b.v)}; }
+inline std::uint32_t largest_lane(Bits x) { return _mm512_reduce_max_epu32(x.v); }
 
-inline Ints round_half_even(Floats x) {
-  return {_mm512_cvtps_epi32(x.v)};
-}
+inline Ints round_half_even(Floats x) { return {_mm512_cvtps_epi32(x.v)}; }
 // Adds the largest float below one half with x's sign, then truncates (scalar.cpp says why).
 inline Ints round_half_away(Floats x) {
   const __m512 sign = _mm512_and_ps(x.v, _mm512_set1_ps(-0.0F));
@@ -85,21 +61,15 @@ inline Ints clamp(Ints x, int limit) {
   return {
       _mm512_max_epi32(_mm512_min_epi32(x.v, _mm512_set1_epi32(limit)), _mm512_set1_epi32(-limit))};
 }
-inline Ints add(Ints a, Ints b) {
-  return {_mm512_add_epi32(a.v, b.v)};
-}
-inline std::int32_t sum_lanes(Ints x) {
-  return _mm512_reduce_add_epi32(x.v);
-}
+inline Ints add(Ints a, Ints b) { return {_mm512_add_epi32(a.v, b.v)}; }
+inline std::int32_t sum_lanes(Ints x) { return _mm512_reduce_add_epi32(x.v); }
 inline Ints load_int8(const std::int8_t* p) {
   return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
 }
 inline void store_int8(std::int8_t* p, Ints x) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(x.v));
 }
-inline Floats to_floats(Ints x) {
-  return {_mm512_cvtepi32_ps(x.v)};
-}
+inline Floats to_floats(Ints x) { return {_mm512_cvtepi32_ps(x.v)}; }
 
 inline Doubles add_magnitudes(Doubles sum, Floats x) {
   const __m512 magnitude = _mm512_castsi512_ps(
@@ -123,9 +93,7 @@ inline __m256i load_256(const std::uint16_t* p) {
 inline void store_256(std::uint16_t* p, __m256i x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x);
 }
-inline Floats load_f16(const std::uint16_t* p) {
-  return {_mm512_cvtph_ps(load_256(p))};
-}
+inline Floats load_f16(const std::uint16_t* p) { return {_mm512_cvtph_ps(load_256(p))}; }
 inline void store_f16(std::uint16_t* p, Floats x) {
   store_256(p, _mm512_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT));
 }
@@ -157,15 +125,9 @@ struct Trits {
   __m512i field[TileGeometry<layout>::kFields];
 };
 
-inline RowSums zero_sums() {
-  return {_mm512_setzero_si512()};
-}
-inline void store(std::int32_t* p, RowSums sums) {
-  _mm512_storeu_si512(p, sums.v);
-}
-inline __m512i load_tile(const std::uint8_t* bytes) {
-  return _mm512_loadu_si512(bytes);
-}
+inline RowSums zero_sums() { return {_mm512_setzero_si512()}; }
+inline void store(std::int32_t* p, RowSums sums) { _mm512_storeu_si512(p, sums.v); }
+inline __m512i load_tile(const std::uint8_t* bytes) { return _mm512_loadu_si512(bytes); }
 inline __m512i broadcast_codes(const std::int8_t* codes) {
   std::int32_t four_codes;
   __builtin_memcpy(&four_codes, codes, 4);

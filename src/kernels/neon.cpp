@@ -118,9 +118,7 @@ inline int8x16_t narrow_to_bytes(const Ints& x) {
   const int16x8_t high = vcombine_s16(vmovn_s32(x.quarter[2]), vmovn_s32(x.quarter[3]));
   return vcombine_s8(vmovn_s16(low), vmovn_s16(high));
 }
-inline void store_int8(std::int8_t* p, const Ints& x) {
-  vst1q_s8(p, narrow_to_bytes(x));
-}
+inline void store_int8(std::int8_t* p, const Ints& x) { vst1q_s8(p, narrow_to_bytes(x)); }
 inline Floats to_floats(const Ints& x) {
   Floats r;
   for (int i = 0; i < 4; ++i) r.quarter[i] = vcvtq_f32_s32(x.quarter[i]);
@@ -191,12 +189,8 @@ struct Trits {
   uint8x16_t field[TileGeometry<layout>::kFields];
 };
 
-inline RowSums zero_sums() {
-  return {vdupq_n_s32(0)};
-}
-inline void store(std::int32_t* p, RowSums sums) {
-  vst1q_s32(p, sums.v);
-}
+inline RowSums zero_sums() { return {vdupq_n_s32(0)}; }
+inline void store(std::int32_t* p, RowSums sums) { vst1q_s32(p, sums.v); }
 
 /// The digit of `place` in x < 3 * place, taken off x. A comparison is -1 where true.
 template <unsigned place>

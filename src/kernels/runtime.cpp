@@ -59,9 +59,7 @@ int choose_threads(int requested) {
 
 }  // namespace
 
-std::string_view to_string(Isa isa) {
-  return kIsaNames[static_cast<std::size_t>(isa)].name;
-}
+std::string_view to_string(Isa isa) { return kIsaNames[static_cast<std::size_t>(isa)].name; }
 
 Isa parse_isa(std::string_view name) {
   std::string valid;
@@ -97,11 +95,7 @@ const Runtime& Runtime::serial() {
   return runtime;
 }
 
-int Runtime::threads() const {
-  return pool_->threads();
-}
-Isa Runtime::isa() const {
-  return kernels_->isa;
-}
+int Runtime::threads() const { return pool_->threads(); }
+Isa Runtime::isa() const { return kernels_->isa; }
 
 }  // namespace bitnet

@@ -26,27 +26,17 @@ struct Doubles {
 
 constexpr std::uint32_t kMagnitudeMask = 0x7fffffff;
 
-inline std::uint32_t bits_of(float x) {
-  return __builtin_bit_cast(std::uint32_t, x);
-}
-inline float float_of(std::uint32_t bits) {
-  return __builtin_bit_cast(float, bits);
-}
+inline std::uint32_t bits_of(float x) { return __builtin_bit_cast(std::uint32_t, x); }
+inline float float_of(std::uint32_t bits) { return __builtin_bit_cast(float, bits); }
 
 inline Floats splat(float x) {
   Floats r;
   for (float& lane : r.lane) lane = x;
   return r;
 }
-inline Bits zero_bits() {
-  return {};
-}
-inline Ints zero_ints() {
-  return {};
-}
-inline Doubles zero_doubles() {
-  return {};
-}
+inline Bits zero_bits() { return {}; }
+inline Ints zero_ints() { return {}; }
+inline Doubles zero_doubles() { return {}; }
 
 inline Floats load(const float* p) {
   Floats r;

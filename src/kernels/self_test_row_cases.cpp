@@ -18,9 +18,7 @@ struct FloatKind {
   std::string_view name;
   float (*next)(Random&);
 };
-float next_uniform(Random& random) {
-  return static_cast<float>(random()) * 0x1p-29F - 4.0F;
-}
+float next_uniform(Random& random) { return static_cast<float>(random()) * 0x1p-29F - 4.0F; }
 float next_of_any_exponent(Random& random) {
   const auto bits = static_cast<std::uint32_t>(random());
   const auto x = std::bit_cast<float>(bits);

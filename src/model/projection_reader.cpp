@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "base/aligned_vector.h"
-#include "base/message.h"
 #include "base/thread_pool.h"
 #include "kernels/kernel_table.h"
 #include "quantize/weight_rule.h"
@@ -71,7 +70,12 @@ class MasterReader : public ProjectionReader {
     for (std::size_t k = 0; k < columns(); ++k) {
       --trits[k];  // the kernel's digit is the trit + 1
     }
-    return was_ternary() ? SquareSums{} : square_sums(scratch, trits, scale(), columns());
+    if (was_ternary()) {
+      return {};
+    }
+    float* const approximations = scratch + columns();
+    runtime_.kernels().dequantize(trits, columns(), scale(), approximations);
+    return square_sums(scratch, approximations, columns());
   }
 
  private:
@@ -155,15 +159,14 @@ double SquareSums::sqnr_db() const {
   return errors == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(weights / errors);
 }
 
-SquareSums square_sums(const float* weights, const std::int8_t* trits, float scale, std::size_t n) {
+SquareSums square_sums(const float* weights, const float* approximations, std::size_t n) {
   // Eight independent lanes let the compiler use vectors without reordering any addition.
   constexpr std::size_t kLanes = 8;
   std::array<SquareSums, kLanes> lanes{};
   const auto add = [&](std::size_t i, std::size_t lane) {
     const double weight = weights[i];
-    const double error = weight - static_cast<double>(scale) * trits[i];
-    lanes[lane].weights += weight * weight;
-    lanes[lane].errors += error * error;
+    const double error = weight - approximations[i];
+    lanes[lane] += {weight * weight, error * error};
   };
   std::size_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
@@ -184,12 +187,6 @@ SquareSums square_sums(const float* weights, const std::int8_t* trits, float sca
 std::unique_ptr<ProjectionReader> open_masters(const Checkpoint& checkpoint,
                                                const StoredTensor& weight, const Runtime& runtime,
                                                const BytesRead& on_read) {
-  if (weight.encoding != Encoding::f32 && weight.encoding != Encoding::f16 &&
-      weight.encoding != Encoding::bf16) {
-    throw UnsupportedError(message("tensor ", weight.name,
-                                   ": expected F32, F16, BF16 or packed U8 weights, found ",
-                                   weight.type_name));
-  }
   return std::make_unique<MasterReader>(checkpoint, weight, runtime, on_read);
 }
 

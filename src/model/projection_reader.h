@@ -14,7 +14,7 @@
 
 namespace bitnet {
 
-/// Σ w² and Σ (w - scale * trit)², both in double.
+/// Σ w² and Σ (w - ŵ)², both in double.
 struct SquareSums {
   double weights = 0;
   double errors = 0;
@@ -24,15 +24,15 @@ struct SquareSums {
   double sqnr_db() const;
 };
 
-/// Sums over one row of n weights, in an order that no compiler changes.
-SquareSums square_sums(const float* weights, const std::int8_t* trits, float scale, std::size_t n);
+/// Sums over one row of n numbers, in an order that no compiler changes.
+SquareSums square_sums(const float* weights, const float* approximations, std::size_t n);
 
 /// Rows are numbered as in the checkpoint; read_row may be called from many threads.
 class ProjectionReader {
  public:
   virtual ~ProjectionReader() = default;
-  /// Trits [columns] of one row; scratch [columns] is overwritten. The sums are zeros when nothing
-  /// was rounded. Throws TernaryError for a code that is no trit.
+  /// Trits [columns] of one row; scratch [2 * columns] is overwritten. The sums are zeros when
+  /// nothing was rounded. Throws TernaryError for a code that is no trit.
   virtual SquareSums read_row(std::size_t row, float* scratch, std::int8_t* trits) const = 0;
 
   float scale() const { return scale_; }

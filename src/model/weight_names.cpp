@@ -134,9 +134,7 @@ std::optional<Module> parse_module(std::string_view text) {
   return Module{text, false, own_norm};
 }
 
-std::string layer_prefix(std::uint64_t layer) {
-  return message("blk.", layer, ".");
-}
+std::string layer_prefix(std::uint64_t layer) { return message("blk.", layer, "."); }
 
 WeightName describe(const KnownWeight& known, const Module& module, const std::string& prefix,
                     const ModelConfig& config, const ModelFamily& family) {
@@ -148,10 +146,9 @@ WeightName describe(const KnownWeight& known, const Module& module, const std::s
     name.gguf = prefix + std::string(known.gguf) + ".norm.weight";
     name.role = WeightRole::norm;
     name.rows = 1;
-  } else if (family.permutes_query_key && known.gguf == "attn_q") {
-    name.permuted_heads = config.num_attention_heads;
-  } else if (family.permutes_query_key && known.gguf == "attn_k") {
-    name.permuted_heads = config.num_key_value_heads;
+  } else {
+    name.permuted_rows =
+        family.permutes_query_key && (known.gguf == "attn_q" || known.gguf == "attn_k");
   }
   return name;
 }

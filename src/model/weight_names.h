@@ -39,8 +39,8 @@ struct WeightName {
   /// Required [rows, columns] of a projection or embedding, [columns] of a norm (rows = 1).
   std::uint64_t rows = 0;
   std::uint64_t columns = 0;
-  /// Attention heads among whose rows a permuting family exchanges; 0 where it does not.
-  std::uint64_t permuted_heads = 0;
+  /// Rows change places on the way to GGUF: row r comes from query_key_source_row(r).
+  bool permuted_rows = false;
   /// Position in a GGUF file of ours: embeddings, output norm, then layer by layer.
   std::uint64_t order = 0;
 };

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "contest.h"
+
+#include <bitnet/diagnostics.h>
+#include <bitnet/error.h>
+
+#include <memory>
+
+#include "base/message.h"
+#include "kernels/machine_limits.h"
+
+namespace bitnet::bench {
+
+Contender memory_reads(const Runtime& runtime) {
+  return {"memory reads", [&runtime] {
+            const auto probe = std::make_shared<ReadProbe>(runtime);
+            return Task{static_cast<double>(probe->bytes()) * 1e-9, [=] { probe->run(); }};
+          }};
+}
+
+Contender dot_products(const Runtime& runtime) {
+  return {"dot-product peak", [&runtime] {
+            const auto probe = std::make_shared<DotProbe>(runtime);
+            return Task{probe->multiply_adds() * 1e-9, [=] { probe->run(); }};
+          }};
+}
+
+std::vector<Contest> all_contests(const std::vector<Runtime>& runtimes) {
+  std::vector<Contest> contests;
+  for (const Runtime& runtime : runtimes) {
+    for (auto* list : {layer_contests, kernel_contests}) {
+      const std::vector<Contest> some = list(runtime);
+      contests.insert(contests.end(), some.begin(), some.end());
+    }
+  }
+  return contests;
+}
+
+void require_correct_kernels() {
+  for (const KernelCheck& check : self_test()) {
+    if (!check.passed) {
+      throw Error(message("kernel ", check.kernel, " of ", check.isa,
+                          " fails its self-test: ", check.detail));
+    }
+  }
+}
+
+}  // namespace bitnet::bench

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/machine_limits.h"
+
+#include <bitnet/diagnostics.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <new>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "kernels/kernel_table.h"
+
+namespace bitnet {
+namespace {
+
+constexpr std::size_t kReadBytes = std::size_t{256} << 20;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+template <class Body>
+double seconds_of(const Body& body) {
+  const auto start = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Median of as many runs as fit in half a second, at least five.
+template <class Body>
+double median_seconds(const Body& body) {
+  std::vector<double> samples;
+  for (double total = 0; samples.size() < 5 || total < 0.5; total += samples.back()) {
+    samples.push_back(seconds_of(body));
+  }
+  const auto middle = samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 2);
+  std::nth_element(samples.begin(), middle, samples.end());
+  return *middle;
+}
+
+}  // namespace
+
+ReadProbe::ReadProbe(const Runtime& runtime)
+    : runtime_(runtime),
+      parts_(static_cast<std::size_t>(runtime.threads())),
+      part_bytes_((kReadBytes / parts_ + kHugePage) / kHugePage * kHugePage) {
+  void* mapped = mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) {
+    throw std::bad_alloc();
+  }
+  madvise(mapped, bytes(), MADV_HUGEPAGE);  // a wish: without it the reads are only slower
+  memory_ = static_cast<std::byte*>(mapped);
+  runtime_.pool().parallel_for(
+      parts_, [&](std::size_t part) { std::memset(memory_ + part * part_bytes_, 1, part_bytes_); });
+}
+
+ReadProbe::~ReadProbe() { munmap(memory_, bytes()); }
+
+void ReadProbe::run() const {
+  runtime_.pool().parallel_for(parts_, [&](std::size_t part) {
+    runtime_.kernels().read_probe(memory_ + part * part_bytes_, part_bytes_);
+  });
+}
+
+DotProbe::DotProbe(const Runtime& runtime) : runtime_(runtime) {
+  while (seconds_of([&] { run(); }) < 0.005) {
+    rounds_ *= 2;
+  }
+  multiply_adds_ = static_cast<double>(runtime_.kernels().dot_probe(rounds_)) * runtime_.threads();
+}
+
+void DotProbe::run() const {
+  runtime_.pool().parallel_for(static_cast<std::size_t>(runtime_.threads()),
+                               [&](std::size_t) { runtime_.kernels().dot_probe(rounds_); });
+}
+
+MachineLimits measure_limits(const Runtime& runtime) {
+  const ReadProbe read(runtime);
+  const DotProbe dot(runtime);
+  const double read_seconds = median_seconds([&] { read.run(); });
+  const double dot_seconds = median_seconds([&] { dot.run(); });
+  return {.read_gb_per_s = static_cast<double>(read.bytes()) * 1e-9 / read_seconds,
+          .dot_gmac_per_s = dot.multiply_adds() * 1e-9 / dot_seconds};
+}
+
+}  // namespace bitnet
