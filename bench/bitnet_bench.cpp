@@ -16,16 +16,16 @@ using bitnet::bench::Contest;
 using bitnet::bench::Task;
 
 void register_contender(const Contest& contest, const Contender& contender) {
-  const std::string name = bitnet::message(contest.title, "/", contender.name, "/threads:",
-                                           contest.threads);
+  const std::string name =
+      bitnet::message(contest.title, "/", contender.name, "/threads:", contest.runtime->threads());
   const auto measure = [contender, unit = contest.unit](benchmark::State& state) {
     const Task task = contender.prepare();
     task.run();
     for ([[maybe_unused]] auto _ : state) {
       task.run();
     }
-    state.counters[unit] = benchmark::Counter(
-        task.work * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+    state.counters[unit] = benchmark::Counter(task.work * static_cast<double>(state.iterations()),
+                                              benchmark::Counter::kIsRate);
   };
   benchmark::RegisterBenchmark(name.c_str(), measure)->UseRealTime();
 }
@@ -33,10 +33,7 @@ void register_contender(const Contest& contest, const Contender& contender) {
 void run(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   bitnet::bench::require_correct_kernels();
-  std::vector<bitnet::Runtime> runtimes;
-  for (const int threads : bitnet::bench::thread_counts()) {
-    runtimes.emplace_back(bitnet::RuntimeOptions{.threads = threads, .isa = std::nullopt});
-  }
+  const std::vector<bitnet::Runtime> runtimes = bitnet::bench::all_runtimes();
   for (const Contest& contest : bitnet::bench::all_contests(runtimes)) {
     for (const Contender& contender : contest.ours) {
       register_contender(contest, contender);

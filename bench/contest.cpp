@@ -25,6 +25,15 @@ Contender dot_products(const Runtime& runtime) {
           }};
 }
 
+std::vector<Runtime> all_runtimes() {
+  std::vector<Runtime> runtimes;
+  runtimes.emplace_back(RuntimeOptions{.threads = 1, .isa = std::nullopt});
+  if (Runtime all_cores; all_cores.threads() > 1) {
+    runtimes.push_back(std::move(all_cores));
+  }
+  return runtimes;
+}
+
 std::vector<Contest> all_contests(const std::vector<Runtime>& runtimes) {
   std::vector<Contest> contests;
   for (const Runtime& runtime : runtimes) {

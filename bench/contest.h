@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What is measured: contests between ways of doing the same amount of work. `bitnet_bench` runs each
-// contender by itself, `bitnet_bench_ratios` runs them in turn and compares.
+// What is measured: contests between ways of doing the same amount of work. `bitnet_bench` runs
+// each contender by itself, `bitnet_bench_ratios` runs them in turn and compares.
 #pragma once
 
 #include <bitnet/runtime.h>
@@ -25,7 +25,7 @@ struct Contender {
 struct Contest {
   std::string title;
   std::string unit;  ///< of the rates: "GB/s" or "GMAC/s"
-  int threads;
+  const Runtime* runtime;
   std::vector<Contender> ours;
   std::vector<Contender> references;  ///< each of ours is compared with each of these
 };
@@ -41,7 +41,10 @@ Contender dot_products(const Runtime& runtime);
 std::vector<Contest> layer_contests(const Runtime& runtime);
 /// Ternary products of real models.
 std::vector<Contest> kernel_contests(const Runtime& runtime);
-/// Both, with each runtime in turn.
+
+/// One thread, and all cores where there are more.
+std::vector<Runtime> all_runtimes();
+/// Both lists, with each runtime in turn.
 std::vector<Contest> all_contests(const std::vector<Runtime>& runtimes);
 
 /// Throws Error when a kernel fails its self-test: wrong results are not worth timing.

@@ -17,9 +17,9 @@ struct MatrixShape {
   std::size_t out_features, in_features;
 };
 constexpr MatrixShape kShapes[] = {
-    {"2B qkv", 3840, 2560},       {"2B o", 2560, 2560},      {"2B gate+up", 13824, 2560},
-    {"2B down", 2560, 6912},      {"2B head", 128256, 2560}, {"8B qkv", 6144, 4096},
-    {"8B o", 4096, 4096},         {"8B gate+up", 28672, 4096}, {"8B down", 4096, 14336},
+    {"2B qkv", 3840, 2560},  {"2B o", 2560, 2560},        {"2B gate+up", 13824, 2560},
+    {"2B down", 2560, 6912}, {"2B head", 128256, 2560},   {"8B qkv", 6144, 4096},
+    {"8B o", 4096, 4096},    {"8B gate+up", 28672, 4096}, {"8B down", 4096, 14336},
 };
 constexpr std::size_t kTokenCounts[] = {8, 128, 512};
 
@@ -52,9 +52,7 @@ class Product {
   std::size_t next_ = 0;
 };
 
-std::string_view layout_name(TileLayout layout) {
-  return layout == TileLayout::t16 ? "t16" : "t2";
-}
+std::string_view layout_name(TileLayout layout) { return layout == TileLayout::t16 ? "t16" : "t2"; }
 
 Contender gemv(const MatrixShape& shape, TileLayout layout, const Runtime& runtime) {
   return {message(layout_name(layout), " ", runtime.kernels().name), [=, &runtime] {
@@ -86,18 +84,18 @@ std::string title(std::string_view kind, const MatrixShape& shape, std::size_t t
 std::vector<Contest> kernel_contests(const Runtime& runtime) {
   std::vector<Contest> contests;
   for (const MatrixShape& shape : kShapes) {
-    contests.push_back({.title = title("GEMV", shape, 1),
-                        .unit = "GB/s",
-                        .threads = runtime.threads(),
-                        .ours = {gemv(shape, TileLayout::t16, runtime),
-                                 gemv(shape, TileLayout::t2, runtime)},
-                        .references = {memory_reads(runtime)}});
+    contests.push_back(
+        {.title = title("GEMV", shape, 1),
+         .unit = "GB/s",
+         .runtime = &runtime,
+         .ours = {gemv(shape, TileLayout::t16, runtime), gemv(shape, TileLayout::t2, runtime)},
+         .references = {memory_reads(runtime)}});
   }
   for (const MatrixShape& shape : {kShapes[1], kShapes[2], kShapes[3]}) {
     for (const std::size_t tokens : kTokenCounts) {
       contests.push_back({.title = title("GEMM", shape, tokens),
                           .unit = "GMAC/s",
-                          .threads = runtime.threads(),
+                          .runtime = &runtime,
                           .ours = {gemm(shape, TileLayout::t16, tokens, runtime),
                                    gemm(shape, TileLayout::t2, tokens, runtime)},
                           .references = {dot_products(runtime)}});

@@ -61,7 +61,7 @@ Contender activations_seed(const Shape& shape) {
 Contest activation_contest(const Shape& shape, const Runtime& runtime) {
   Contest contest{.title = message("quantize activations ", shape.to_string()),
                   .unit = "GB/s",
-                  .threads = runtime.threads(),
+                  .runtime = &runtime,
                   .ours = {activations_ours("default preset", shape, {}, runtime),
                            activations_ours("b158 preset", shape, BitNetConfig::b158(), runtime)},
                   .references = {activations_copy_pass(shape, runtime)}};
@@ -100,7 +100,7 @@ Contender weights_seed(const Shape& shape) {
 Contest weight_contest(const Shape& shape, const Runtime& runtime) {
   Contest contest{.title = message("quantize weights ", shape.to_string()),
                   .unit = "GB/s",
-                  .threads = runtime.threads(),
+                  .runtime = &runtime,
                   .ours = {weights_ours("default preset", shape, {}, runtime),
                            weights_ours("b158 preset", shape, BitNetConfig::b158(), runtime)},
                   .references = {memory_reads(runtime)}};
@@ -120,40 +120,39 @@ struct LayerShape {
 
 Contender forward_ours(std::string name, const LayerShape& shape, const BitNetConfig& config,
                        const Runtime& runtime) {
-  return {std::move(name), [=, &runtime] {
-            const Tensor weight = random_tensor({shape.out_features, shape.in_features});
-            const auto layer = std::make_shared<BitLinear>(
-                BitLinear::from_weight(weight.view(), {}, config, runtime));
-            const auto x =
-                std::make_shared<Tensor>(random_tensor({shape.tokens, shape.in_features}));
-            return Task{shape.giga_multiply_adds(),
-                        [=, &runtime] { layer->forward(x->view(), runtime); }};
-          }};
+  return {
+      std::move(name), [=, &runtime] {
+        const Tensor weight = random_tensor({shape.out_features, shape.in_features});
+        const auto layer =
+            std::make_shared<BitLinear>(BitLinear::from_weight(weight.view(), {}, config, runtime));
+        const auto x = std::make_shared<Tensor>(random_tensor({shape.tokens, shape.in_features}));
+        return Task{shape.giga_multiply_adds(),
+                    [=, &runtime] { layer->forward(x->view(), runtime); }};
+      }};
 }
 
 Contender forward_seed(const LayerShape& shape) {
-  return {"crate's loop", [=] {
-            const auto w = std::make_shared<Tensor>(dequantize_weights(
-                quantize_weights(random_tensor({shape.out_features, shape.in_features}).view())));
-            const auto x =
-                std::make_shared<Tensor>(random_tensor({shape.tokens, shape.in_features}));
-            const auto y = std::make_shared<std::vector<float>>(shape.tokens * shape.out_features);
-            return Task{shape.giga_multiply_adds(), [=] {
-                          seed_matmul(x->data.data(), shape.tokens, w->data.data(),
-                                      shape.out_features, shape.in_features, y->data());
-                        }};
-          }};
+  return {
+      "crate's loop", [=] {
+        const auto w = std::make_shared<Tensor>(dequantize_weights(
+            quantize_weights(random_tensor({shape.out_features, shape.in_features}).view())));
+        const auto x = std::make_shared<Tensor>(random_tensor({shape.tokens, shape.in_features}));
+        const auto y = std::make_shared<std::vector<float>>(shape.tokens * shape.out_features);
+        return Task{shape.giga_multiply_adds(), [=] {
+                      seed_matmul(x->data.data(), shape.tokens, w->data.data(), shape.out_features,
+                                  shape.in_features, y->data());
+                    }};
+      }};
 }
 
 Contest forward_contest(const LayerShape& shape, const Runtime& runtime) {
-  Contest contest{
-      .title = message("forward ", shape.in_features, "x", shape.out_features, ", batch ",
-                       shape.tokens),
-      .unit = "GMAC/s",
-      .threads = runtime.threads(),
-      .ours = {forward_ours("default preset", shape, {}, runtime),
-               forward_ours("b158 preset", shape, BitNetConfig::b158(), runtime)},
-      .references = {}};
+  Contest contest{.title = message("forward ", shape.in_features, "x", shape.out_features,
+                                   ", batch ", shape.tokens),
+                  .unit = "GMAC/s",
+                  .runtime = &runtime,
+                  .ours = {forward_ours("default preset", shape, {}, runtime),
+                           forward_ours("b158 preset", shape, BitNetConfig::b158(), runtime)},
+                  .references = {}};
   if (runtime.threads() == 1) {
     contest.references.push_back(forward_seed(shape));
   }

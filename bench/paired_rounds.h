@@ -3,6 +3,7 @@
 // it does to its neighbours in the same round, so ratios hold still where absolute rates drift.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "contest.h"
@@ -17,8 +18,7 @@ struct Round {
 };
 
 /// Each turn lasts at least `seconds`. One turn of each before the first round is not counted.
-std::vector<Round> run_rounds(const Contest& contest, const Runtime& runtime, std::size_t rounds,
-                              double seconds);
+std::vector<Round> run_rounds(const Contest& contest, std::size_t rounds, double seconds);
 
 struct Spread {
   double median, p10, p90;

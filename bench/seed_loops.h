@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The arithmetic of the Rust crate bitnet-quantize as plain scalar loops: the baseline of the
-// benchmarks. One thread, no intrinsics; compiled -O3 for the portable baseline of the architecture.
+// benchmarks. One thread, no intrinsics; compiled -O3 for the portable baseline of the
+// architecture.
 #pragma once
 
 #include <cstddef>

@@ -24,6 +24,9 @@ struct Ints {
 struct Doubles {
   __m256d quarter[4];
 };
+struct Codes {  // 64 int8
+  __m256i low, high;
+};
 
 inline Floats splat(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
 inline Bits zero_bits() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
@@ -77,14 +80,30 @@ inline __m256i round_half_away(__m256 x) {
   return _mm256_cvttps_epi32(_mm256_add_ps(x, _mm256_or_ps(sign, _mm256_set1_ps(0x1.fffffep-2F))));
 }
 inline Ints round_half_away(Floats x) { return {round_half_away(x.low), round_half_away(x.high)}; }
-inline Ints clamp(Ints x, int limit) {
-  const __m256i upper = _mm256_set1_epi32(limit);
-  const __m256i lower = _mm256_set1_epi32(-limit);
-  return {_mm256_max_epi32(_mm256_min_epi32(x.low, upper), lower),
-          _mm256_max_epi32(_mm256_min_epi32(x.high, upper), lower)};
+// Saturating packs keep what exceeds int8 at its end, so that the limits can be applied to bytes.
+// They interleave 128-bit halves; a last permutation puts the dwords in order.
+inline __m256i narrow(Ints a, Ints b, int limit) {
+  const __m256i words_a = _mm256_packs_epi32(a.low, a.high);
+  const __m256i words_b = _mm256_packs_epi32(b.low, b.high);
+  const __m256i bytes = _mm256_packs_epi16(words_a, words_b);
+  const __m256i upper = _mm256_set1_epi8(static_cast<char>(limit));
+  const __m256i lower = _mm256_set1_epi8(static_cast<char>(-limit));
+  const __m256i clamped = _mm256_max_epi8(_mm256_min_epi8(bytes, upper), lower);
+  return _mm256_permutevar8x32_epi32(clamped, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
-inline Ints add(Ints a, Ints b) {
-  return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+inline Codes narrow(const Ints (&x)[4], int limit) {
+  return {narrow(x[0], x[1], limit), narrow(x[2], x[3], limit)};
+}
+inline void store(std::int8_t* p, Codes x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x.low);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), x.high);
+}
+inline Ints add_codes(Ints sum, Codes x) {
+  const auto add_quads = [](__m256i sums, __m256i bytes) {
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  };
+  return {add_quads(sum.low, x.low), add_quads(sum.high, x.high)};
 }
 inline std::int32_t sum_lanes(Ints x) {
   const __m256i eight = _mm256_add_epi32(x.low, x.high);
@@ -97,13 +116,9 @@ inline Ints load_int8(const std::int8_t* p) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return {_mm256_cvtepi8_epi32(bytes), _mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8))};
 }
-// Packs within 128-bit halves interleave the quarters; a last permutation puts them in order.
 inline __m128i narrow_to_bytes(Ints x) {
   const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(x.low, x.high), 0xd8);
   return _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-}
-inline void store_int8(std::int8_t* p, Ints x) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrow_to_bytes(x));
 }
 inline Floats to_floats(Ints x) { return {_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)}; }
 

@@ -27,6 +27,9 @@ struct Ints {
 struct Doubles {
   __m512d low, high;
 };
+struct Codes {  // 64 int8
+  __m512i v;
+};
 
 inline Floats splat(float x) { return {_mm512_set1_ps(x)}; }
 inline Bits zero_bits() { return {_mm512_setzero_si512()}; }
@@ -57,17 +60,25 @@ inline Ints round_half_away(Floats x) {
   return {
       _mm512_cvttps_epi32(_mm512_add_ps(x.v, _mm512_or_ps(sign, _mm512_set1_ps(0x1.fffffep-2F))))};
 }
-inline Ints clamp(Ints x, int limit) {
-  return {
-      _mm512_max_epi32(_mm512_min_epi32(x.v, _mm512_set1_epi32(limit)), _mm512_set1_epi32(-limit))};
+// Saturating packs keep what exceeds int8 at its end, so that the limits can be applied to bytes.
+// They interleave 128-bit quarters; a last permutation puts the dwords in order.
+inline Codes narrow(const Ints (&x)[4], int limit) {
+  const __m512i words_0 = _mm512_packs_epi32(x[0].v, x[1].v);
+  const __m512i words_1 = _mm512_packs_epi32(x[2].v, x[3].v);
+  const __m512i bytes = _mm512_packs_epi16(words_0, words_1);
+  const __m512i upper = _mm512_set1_epi8(static_cast<char>(limit));
+  const __m512i lower = _mm512_set1_epi8(static_cast<char>(-limit));
+  const __m512i clamped = _mm512_max_epi8(_mm512_min_epi8(bytes, upper), lower);
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return {_mm512_permutexvar_epi32(order, clamped)};
 }
-inline Ints add(Ints a, Ints b) { return {_mm512_add_epi32(a.v, b.v)}; }
+inline void store(std::int8_t* p, Codes x) { _mm512_storeu_si512(p, x.v); }
+inline Ints add_codes(Ints sum, Codes x) {
+  return {_mm512_dpbusd_epi32(sum.v, _mm512_set1_epi8(1), x.v)};
+}
 inline std::int32_t sum_lanes(Ints x) { return _mm512_reduce_add_epi32(x.v); }
 inline Ints load_int8(const std::int8_t* p) {
   return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
-}
-inline void store_int8(std::int8_t* p, Ints x) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(x.v));
 }
 inline Floats to_floats(Ints x) { return {_mm512_cvtepi32_ps(x.v)}; }
 

@@ -25,6 +25,9 @@ struct Ints {
 struct Doubles {
   float64x2_t eighth[8];
 };
+struct Codes {  // 64 int8
+  int8x16_t quarter[4];
+};
 
 inline Floats splat(float x) {
   const float32x4_t four = vdupq_n_f32(x);
@@ -92,15 +95,29 @@ inline Ints round_half_away(const Floats& x) {
   for (int i = 0; i < 4; ++i) r.quarter[i] = vcvtaq_s32_f32(x.quarter[i]);
   return r;
 }
-inline Ints clamp(Ints x, int limit) {
-  for (int32x4_t& four : x.quarter) {
-    four = vmaxq_s32(vminq_s32(four, vdupq_n_s32(limit)), vdupq_n_s32(-limit));
-  }
-  return x;
+// Saturating narrowing keeps what exceeds int8 at its end, so that the limits can be applied to
+// bytes.
+inline int8x16_t narrow_to_bytes(const Ints& x) {
+  const int16x8_t low = vqmovn_high_s32(vqmovn_s32(x.quarter[0]), x.quarter[1]);
+  const int16x8_t high = vqmovn_high_s32(vqmovn_s32(x.quarter[2]), x.quarter[3]);
+  return vqmovn_high_s16(vqmovn_s16(low), high);
 }
-inline Ints add(Ints a, const Ints& b) {
-  for (int i = 0; i < 4; ++i) a.quarter[i] = vaddq_s32(a.quarter[i], b.quarter[i]);
-  return a;
+inline Codes narrow(const Ints (&x)[4], int limit) {
+  const int8x16_t upper = vdupq_n_s8(static_cast<std::int8_t>(limit));
+  const int8x16_t lower = vdupq_n_s8(static_cast<std::int8_t>(-limit));
+  Codes codes;
+  for (int i = 0; i < 4; ++i) {
+    codes.quarter[i] = vmaxq_s8(vminq_s8(narrow_to_bytes(x[i]), upper), lower);
+  }
+  return codes;
+}
+inline void store(std::int8_t* p, const Codes& x) {
+  for (int i = 0; i < 4; ++i) vst1q_s8(p + 16 * i, x.quarter[i]);
+}
+inline Ints add_codes(Ints sum, const Codes& x) {
+  for (int i = 0; i < 4; ++i)
+    sum.quarter[i] = vdotq_s32(sum.quarter[i], x.quarter[i], vdupq_n_s8(1));
+  return sum;
 }
 inline std::int32_t sum_lanes(const Ints& x) {
   return vaddvq_s32(
@@ -113,12 +130,6 @@ inline Ints load_int8(const std::int8_t* p) {
   return {{vmovl_s16(vget_low_s16(low)), vmovl_high_s16(low), vmovl_s16(vget_low_s16(high)),
            vmovl_high_s16(high)}};
 }
-inline int8x16_t narrow_to_bytes(const Ints& x) {
-  const int16x8_t low = vcombine_s16(vmovn_s32(x.quarter[0]), vmovn_s32(x.quarter[1]));
-  const int16x8_t high = vcombine_s16(vmovn_s32(x.quarter[2]), vmovn_s32(x.quarter[3]));
-  return vcombine_s8(vmovn_s16(low), vmovn_s16(high));
-}
-inline void store_int8(std::int8_t* p, const Ints& x) { vst1q_s8(p, narrow_to_bytes(x)); }
 inline Floats to_floats(const Ints& x) {
   Floats r;
   for (int i = 0; i < 4; ++i) r.quarter[i] = vcvtq_f32_s32(x.quarter[i]);

@@ -2,8 +2,9 @@
 // Kernels over one row of numbers: each algorithm once, over a vocabulary of 16 virtual lanes.
 //
 // An ISA file defines in its anonymous namespace, before it includes this header, the types Floats,
-// Bits, Ints, Digits8 and Doubles of 16 lanes each, and the functions used below (scalar.cpp is the
-// reading version). Sixteen lanes on every ISA is what makes float reductions bit-equal.
+// Bits, Ints and Doubles of 16 lanes each, Codes of 64 int8, and the functions used below
+// (scalar.cpp is the reading version). Sixteen lanes on every ISA is what makes float reductions
+// bit-equal.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +16,7 @@ namespace bitnet::kernels {
 namespace {
 
 constexpr std::size_t kLanes = 16;
+constexpr std::size_t kCodeLanes = 4 * kLanes;
 
 /// Calls body(block) with each 16 elements of x, the last of them padded with zeros.
 template <class Body>
@@ -32,16 +34,16 @@ inline void for_each_block(const float* x, std::size_t n, Body body) {
   }
 }
 
-/// out[i] = convert(in[i]) in blocks of 16: `convert` reads 16 inputs at in and writes 16 at out.
-template <class In, class Out, class Convert>
+/// out[i] = convert(in[i]): `convert` reads a block of inputs at in and writes a block at out.
+template <std::size_t block = kLanes, class In, class Out, class Convert>
 inline void map_blocks(const In* in, Out* out, std::size_t n, Convert convert) {
   std::size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
+  for (; i + block <= n; i += block) {
     convert(in + i, out + i);
   }
   if (i < n) {
-    In padded[kLanes] = {};
-    Out results[kLanes];
+    In padded[block] = {};
+    Out results[block];
     for (std::size_t lane = 0; i + lane < n; ++lane) {
       padded[lane] = in[i + lane];
     }
@@ -87,14 +89,18 @@ inline std::int32_t quantize_by(const float* x, std::size_t n, const CodeRule& r
                                 std::int8_t* codes) {
   const Floats step = splat(rule.step);
   Ints sum = zero_ints();
-  map_blocks(x, codes, n, [&](const float* in, std::int8_t* out) {
-    const Floats scaled =
-        scaling == Scaling::divide ? divide(load(in), step) : multiply(load(in), step);
-    const Ints rounded =
-        rounding == Rounding::half_to_even ? round_half_even(scaled) : round_half_away(scaled);
-    const Ints code = clamp(rounded, rule.qmax);
-    sum = add(sum, code);
-    store_int8(out, code);
+  map_blocks<kCodeLanes>(x, codes, n, [&](const float* in, std::int8_t* out) {
+    Ints rounded[4];
+    for (std::size_t i = 0; i < 4; ++i) {
+      const Floats values = load(in + i * kLanes);
+      const Floats scaled =
+          scaling == Scaling::divide ? divide(values, step) : multiply(values, step);
+      rounded[i] =
+          rounding == Rounding::half_to_even ? round_half_even(scaled) : round_half_away(scaled);
+    }
+    const Codes block_codes = narrow(rounded, rule.qmax);
+    sum = add_codes(sum, block_codes);
+    store(out, block_codes);
   });
   return sum_lanes(sum);
 }

@@ -23,6 +23,9 @@ struct Ints {
 struct Doubles {
   double lane[16];
 };
+struct Codes {
+  std::int8_t lane[64];
+};
 
 constexpr std::uint32_t kMagnitudeMask = 0x7fffffff;
 
@@ -98,16 +101,21 @@ inline Ints round_half_away(const Floats& x) {
   }
   return r;
 }
-inline Ints clamp(Ints x, int limit) {
-  for (std::int32_t& lane : x.lane) {
-    lane = lane > limit ? limit : lane;
-    lane = lane < -limit ? -limit : lane;
+inline Codes narrow(const Ints (&x)[4], int limit) {
+  Codes codes;
+  for (int i = 0; i < 64; ++i) {
+    const std::int32_t value = x[i / 16].lane[i % 16];
+    const std::int32_t below = value > limit ? limit : value;
+    codes.lane[i] = static_cast<std::int8_t>(below < -limit ? -limit : below);
   }
-  return x;
+  return codes;
 }
-inline Ints add(Ints a, const Ints& b) {
-  for (int i = 0; i < 16; ++i) a.lane[i] += b.lane[i];
-  return a;
+inline void store(std::int8_t* p, const Codes& x) {
+  for (int i = 0; i < 64; ++i) p[i] = x.lane[i];
+}
+inline Ints add_codes(Ints sum, const Codes& x) {
+  for (int i = 0; i < 64; ++i) sum.lane[i / 4] += x.lane[i];
+  return sum;
 }
 inline std::int32_t sum_lanes(const Ints& x) {
   std::int32_t sum = 0;
@@ -118,9 +126,6 @@ inline Ints load_int8(const std::int8_t* p) {
   Ints r;
   for (int i = 0; i < 16; ++i) r.lane[i] = p[i];
   return r;
-}
-inline void store_int8(std::int8_t* p, const Ints& x) {
-  for (int i = 0; i < 16; ++i) p[i] = static_cast<std::int8_t>(x.lane[i]);
 }
 inline Floats to_floats(const Ints& x) {
   Floats r;
