@@ -109,6 +109,13 @@ nlohmann::json to_json(const Contest& contest, const std::vector<Round>& rounds)
 }
 
 void run(const Options& options) {
+  std::ofstream json_file;
+  if (!options.json_path.empty()) {
+    json_file.open(options.json_path);
+    if (!json_file) {
+      throw IoError(message(options.json_path, ": cannot write"));
+    }
+  }
   require_correct_kernels();
   const std::vector<Runtime> runtimes = all_runtimes();
   const CpuInfo cpu = cpu_info();
@@ -132,8 +139,8 @@ void run(const Options& options) {
     print_rows(contest, rounds);
     report["contests"].push_back(to_json(contest, rounds));
   }
-  if (!options.json_path.empty() && !(std::ofstream(options.json_path) << report.dump(1) << '\n')) {
-    throw IoError(message(options.json_path, ": cannot write"));
+  if (json_file.is_open()) {
+    json_file << report.dump(1) << '\n';
   }
 }
 
@@ -144,10 +151,10 @@ int main(int argc, char** argv) {
   bitnet::bench::Options options;
   CLI::App app("Ratios of this library to its baselines and to the machine's limits.");
   app.add_option("--rounds", options.rounds, "rounds per case")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   app.add_option("--seconds", options.seconds, "of each turn")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(0.001, 60.0))
       ->capture_default_str();
   app.add_option("--filter", options.filter, "only cases whose name contains this");
   app.add_option("--json", options.json_path, "write every round to this file");

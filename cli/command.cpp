@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <iostream>
 #include <utility>
@@ -24,6 +25,11 @@ std::string format_fixed(double value, int decimals) {
   std::array<char, 352> text;  // the longest finite double has 309 digits before the point
   std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
   return text.data();
+}
+
+std::string format_float(float value) {
+  std::array<char, 32> text;  // the longest one is -1.17549435e-38
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
 }
 
 std::string format_bytes(std::uint64_t bytes) {

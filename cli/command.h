@@ -29,6 +29,8 @@ void add_json_option(CLI::App& command, bool& json);
 std::string format_bytes(std::uint64_t bytes);
 /// printf("%.*f").
 std::string format_fixed(double value, int decimals);
+/// The shortest text that reads back as the same float.
+std::string format_float(float value);
 
 /// One line on standard error, redrawn in place; nothing at all unless that is a terminal.
 class ProgressBar {

@@ -88,7 +88,7 @@ void print_text(const Checkpoint& checkpoint, const std::vector<TensorInspection
     std::string sparsity;
     std::string sqnr;
     if (tensor.ternary) {
-      scale = tensor.ternary->scale ? Json(*tensor.ternary->scale).dump() : "per block";
+      scale = tensor.ternary->scale ? format_float(*tensor.ternary->scale) : "per block";
       sparsity = format_fixed(100 * tensor.ternary->sparsity, 1) + " %";
       sqnr = !tensor.ternary->sqnr_db ? ""
              : std::isinf(*tensor.ternary->sqnr_db)

@@ -50,7 +50,8 @@ QuantizeSummary summarize(const QuantizeCheckpointReport& report) {
 }
 
 std::string format_sqnr(double sqnr_db) {
-  return std::isinf(sqnr_db) ? "exact" : format_fixed(sqnr_db, 2) + " dB";
+  return std::isinf(sqnr_db) ? "exact: the input was ternary already"
+                             : format_fixed(sqnr_db, 2) + " dB in the worst matrix";
 }
 
 void print_text(const QuantizeOptions& options, const QuantizeCheckpointReport& report,
@@ -63,7 +64,7 @@ void print_text(const QuantizeOptions& options, const QuantizeCheckpointReport& 
             << format_bytes(report.output_bytes) << '\n'
             << "sparsity   " << format_fixed(100 * summary.mean_sparsity, 1)
             << " % of the ternary weights are zero\n"
-            << "SQNR       " << format_sqnr(summary.worst_sqnr_db) << " in the worst matrix\n"
+            << "SQNR       " << format_sqnr(summary.worst_sqnr_db) << '\n'
             << "time       " << format_fixed(seconds, 2) << " s, "
             << format_bytes(static_cast<std::uint64_t>(static_cast<double>(report.input_bytes) /
                                                        std::max(seconds, 1e-9)))

@@ -18,10 +18,11 @@ namespace bitnet {
 struct QuantizeCheckpointOptions {
   /// Storage of ternary matrices. nullopt: i2_s where K divides by 128, else the smallest exact one
   /// (q2_0: 64, q4_0: 32, f16). tq1_0 and tq2_0 need K divisible by 256. A type that cannot hold a
-  /// matrix is an UnsupportedError naming it.
+  /// matrix is an UnsupportedError naming it. i2_s holds the exact float32 scale; the others hold
+  /// bare trits, and a tensor `<name>.scale` beside them the scale.
   std::optional<Encoding> ternary_encoding;
   /// Called after each block of rows: bytes read so far, and in all.
-  std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;
+  std::function<void(std::uint64_t done, std::uint64_t total)> on_progress = nullptr;
 };
 
 /// What became of one tensor.

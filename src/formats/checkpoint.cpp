@@ -36,14 +36,14 @@ constexpr std::size_t kMaxConfigBytes = std::size_t{16} << 20;
 constexpr std::size_t kMaxIndexBytes = 100'000'000;
 
 /// Whether it can be found; opening it tells why not.
-bool exists(const std::filesystem::path& path) {
+bool is_present(const std::filesystem::path& path) {
   std::error_code error;
   return std::filesystem::exists(path, error);
 }
 
 /// A text file beside the tensors; empty when there is none.
 std::string read_text(const std::filesystem::path& path, std::size_t max_bytes) {
-  if (!exists(path)) {
+  if (!is_present(path)) {
     return "";
   }
   const MappedFile file(path);
@@ -106,9 +106,9 @@ void add_shards(Contents& contents, const std::filesystem::path& index_path) {
 void add_folder(Contents& contents, const std::filesystem::path& folder) {
   const auto single = folder / "model.safetensors";
   const auto index = folder / "model.safetensors.index.json";
-  if (exists(single)) {
+  if (is_present(single)) {
     add_safetensors(contents, single, MappedFile(single));
-  } else if (exists(index)) {
+  } else if (is_present(index)) {
     add_shards(contents, index);
   } else {
     throw IoError(folder.string() +

@@ -179,14 +179,14 @@ WeightName translate_weight_name(std::string_view hugging_face, const ModelConfi
   if (rest.ends_with("rotary_emb.inv_freq")) {
     return {.gguf = "", .role = WeightRole::redundant};
   }
-  const std::optional<std::uint64_t> layer =
-      consume_prefix(rest, "layers.") ? consume_layer(rest) : std::nullopt;
+  const bool in_layer = consume_prefix(rest, "layers.");
+  const std::optional<std::uint64_t> layer = in_layer ? consume_layer(rest) : std::nullopt;
   if (layer && *layer >= config.num_hidden_layers) {
     throw UnsupportedError(message("tensor ", hugging_face, ": expected a layer below ",
                                    config.num_hidden_layers, " (num_hidden_layers), found ",
                                    *layer));
   }
-  const std::optional<Module> module = parse_module(rest);
+  const std::optional<Module> module = in_layer && !layer ? std::nullopt : parse_module(rest);
   const std::span<const KnownWeight> known =
       layer ? std::span<const KnownWeight>(kLayerWeights) : kModelWeights;
   const auto weight = std::find_if(known.begin(), known.end(), [&](const KnownWeight& candidate) {

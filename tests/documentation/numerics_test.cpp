@@ -32,8 +32,8 @@ TEST(Numerics, NamedTestsExist) {
   std::size_t named = 0;
   for (std::sregex_iterator match(document.begin(), document.end(), kTestName), end; match != end;
        ++match) {
-    const std::string test = "(" + (*match)[1].str() + ", " + (*match)[2].str();
-    EXPECT_NE(sources.find(test), std::string::npos) << (*match)[0];
+    const std::string test = match->str(1) + ", " + match->str(2);
+    EXPECT_NE(sources.find(test), std::string::npos) << match->str();
     ++named;
   }
   EXPECT_GT(named, 20U);

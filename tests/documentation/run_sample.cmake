@@ -1,4 +1,6 @@
 # cmake -Dprogram=... -Dexpected=FILE -P run_sample.cmake: runs a sample and compares what it prints.
+cmake_minimum_required(VERSION 3.25)
+
 list(REMOVE_ITEM program "")
 file(READ ${expected} wanted)
 execute_process(COMMAND ${program} OUTPUT_VARIABLE found COMMAND_ERROR_IS_FATAL ANY)

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// open_checkpoint. Oracle: files put together by hand.
+#include <bitnet/checkpoint.h>
+#include <bitnet/error.h>
+#include <gtest/gtest.h>
+
+#include <utility>
+
+#include "formats/byte_string.h"
+#include "formats/hostile_bytes.h"
+#include "formats/temporary_folder.h"
+
+namespace bitnet {
+namespace {
+
+using test::ByteString;
+using test::expect_error;
+using test::TemporaryFolder;
+
+/// One tensor of 2 bytes.
+std::vector<std::byte> safetensors(const std::string& name, const std::string& bytes) {
+  const std::string header = R"({"__metadata__":{"from":")" + name + R"("},")" + name +
+                             R"(":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})";
+  return ByteString().u64(header.size()).text(header).text(bytes).bytes();
+}
+
+std::vector<std::byte> gguf() {
+  return ByteString()
+      .text("GGUF")
+      .u32(3)
+      .u64(1)
+      .u64(1)
+      .string("answer")
+      .u32(4)
+      .u32(42)
+      .string("t")
+      .u32(1)
+      .u64(4)
+      .u32(24)
+      .u64(0)
+      .pad_to(32)
+      .text("abcd")
+      .pad_to(32)
+      .bytes();
+}
+
+std::string text_of(const StoredTensor& tensor) {
+  return {reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()};
+}
+
+TEST(OpenCheckpoint, ASafetensorsFileUnderAnyName) {
+  const TemporaryFolder folder;
+  const auto path = folder.write("weights.bin", safetensors("a", "xy"));
+  folder.write("config.json", "{\"x\": 1, \"x\": 2}\n");
+  Checkpoint opened = open_checkpoint(path);
+  const Checkpoint checkpoint = std::move(opened);
+  EXPECT_EQ(checkpoint.format(), Checkpoint::Format::safetensors);
+  EXPECT_EQ(checkpoint.path(), path);
+  EXPECT_EQ(checkpoint.config_json(), "{\"x\": 1, \"x\": 2}\n");
+  EXPECT_EQ(std::get<std::string>(checkpoint.metadata().at("from")), "a");
+  ASSERT_NE(checkpoint.find("a"), nullptr);
+  EXPECT_EQ(checkpoint.find("a"), &checkpoint.tensors()[0]);
+  EXPECT_EQ(checkpoint.find("b"), nullptr);
+  EXPECT_EQ(text_of(*checkpoint.find("a")), "xy");
+  EXPECT_EQ(checkpoint.find("a")->file, path);
+  checkpoint.release(*checkpoint.find("a"));
+  EXPECT_EQ(text_of(*checkpoint.find("a")), "xy");
+}
+
+TEST(OpenCheckpoint, AGgufFileUnderAnyName) {
+  const TemporaryFolder folder;
+  const Checkpoint checkpoint = open_checkpoint(folder.write("weights.safetensors", gguf()));
+  EXPECT_EQ(checkpoint.format(), Checkpoint::Format::gguf);
+  EXPECT_EQ(std::get<std::uint64_t>(checkpoint.metadata().at("answer")), 42U);
+  EXPECT_EQ(text_of(*checkpoint.find("t")), "abcd");
+  EXPECT_EQ(checkpoint.config_json(), "");
+}
+
+TEST(OpenCheckpoint, AFolderWithOneFile) {
+  const TemporaryFolder folder;
+  folder.write("model.safetensors", safetensors("a", "xy"));
+  const Checkpoint checkpoint = open_checkpoint(folder.path());
+  EXPECT_EQ(checkpoint.tensors().size(), 1U);
+  EXPECT_EQ(checkpoint.config_json(), "");
+}
+
+constexpr const char* kIndexName = "model.safetensors.index.json";
+
+TEST(OpenCheckpoint, AShardedFolder) {
+  const TemporaryFolder folder;
+  folder.write(kIndexName, R"({"weight_map":{"b":"1.safetensors","a":"2.safetensors"}})");
+  folder.write("1.safetensors", safetensors("b", "12"));
+  folder.write("2.safetensors", safetensors("a", "34"));
+  folder.write("config.json", "{}");
+  const Checkpoint checkpoint = open_checkpoint(folder.path());
+  ASSERT_EQ(checkpoint.tensors().size(), 2U);
+  EXPECT_EQ(text_of(*checkpoint.find("b")), "12");
+  EXPECT_EQ(text_of(*checkpoint.find("a")), "34");
+  EXPECT_EQ(checkpoint.find("a")->file, folder / "2.safetensors");
+  EXPECT_EQ(checkpoint.config_json(), "{}");
+  checkpoint.release(*checkpoint.find("a"));
+}
+
+TEST(OpenCheckpoint, AnIndexThatDisagreesWithItsShardsIsRefused) {
+  const TemporaryFolder folder;
+  folder.write("1.safetensors", safetensors("b", "12"));
+  folder.write("2.safetensors", safetensors("a", "34"));
+  const auto open_with = [&](const std::string& weight_map) {
+    folder.write(kIndexName, R"({"weight_map":)" + weight_map + "}");
+    open_checkpoint(folder.path());
+  };
+  const std::string both = R"("a":"2.safetensors","b":"1.safetensors")";
+  EXPECT_NO_THROW(open_with("{" + both + "}"));
+  expect_error<FormatError>([&] { open_with("{" + both + R"(,"c":"1.safetensors"})"); },
+                            {"'c'", "1.safetensors", kIndexName});
+  expect_error<FormatError>([&] { open_with(R"({"c":"1.safetensors"})"); }, {"'b'"});
+  expect_error<FormatError>([&] { open_with(R"({"a":"1.safetensors","b":"2.safetensors"})"); },
+                            {"lies in"});
+  expect_error<FormatError>([&] { open_with(R"({"a":"../2.safetensors"})"); }, {"same folder"});
+  expect_error<IoError>([&] { open_with("{" + both + R"(,"c":"3.safetensors"})"); },
+                        {"3.safetensors", "No such file"});
+}
+
+TEST(OpenCheckpoint, WhatIsNoCheckpointIsRefused) {
+  const TemporaryFolder folder;
+  expect_error<IoError>([&] { open_checkpoint(folder / "absent"); }, {"absent"});
+  expect_error<IoError>([&] { open_checkpoint(folder.path()); }, {"model.safetensors"});
+  expect_error<FormatError>([&] { open_checkpoint(folder.write("empty", "")); }, {"empty"});
+  expect_error<FormatError>(
+      [&] { open_checkpoint(folder.write("text", "some text, rather long")); },
+      {"text", "GGUF", "byte 8"});
+}
+
+TEST(OpenCheckpoint, AHugeConfigIsRefused) {
+  const TemporaryFolder folder;
+  const auto path = folder.write("model.safetensors", safetensors("a", "xy"));
+  folder.write("config.json", std::string((16U << 20) + 1, ' '));
+  expect_error<FormatError>([&] { open_checkpoint(path); }, {"config.json"});
+}
+
+}  // namespace
+}  // namespace bitnet
