@@ -10,7 +10,7 @@
 
 namespace bitnet {
 
-/// One kernel of one ISA, compared with the scalar reference on random and extreme inputs.
+/// One kernel of one variant, compared with naive formulas on random and extreme inputs.
 struct KernelCheck {
   std::string isa;     ///< variant name, for example "avx512-vbmi"
   std::string kernel;  ///< for example "gemm_t16"

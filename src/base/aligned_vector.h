@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
+#include <limits>
 #include <new>
 #include <utility>
 #include <vector>
@@ -11,6 +11,11 @@
 namespace bitnet {
 
 inline constexpr std::size_t kCacheLine = 64;
+
+/// Memory that starts on a cache line; from some megabytes on, on a huge page, which the system is
+/// asked to use: small pages cost about a tenth of the bandwidth of streaming over weights.
+void* allocate_aligned(std::size_t bytes);
+void free_aligned(void* memory, std::size_t bytes);
 
 /// Elements that a resize adds hold unspecified values: packed tiles and scratch rows are always
 /// written before they are read, and zeroing gigabytes of weights first would cost a pass.

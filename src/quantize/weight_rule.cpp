@@ -2,10 +2,16 @@
 #include "quantize/weight_rule.h"
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
+#include <cstdint>
 #include <limits>
 
 namespace bitnet {
+namespace {
+
+constexpr float kSmallest = std::numeric_limits<float>::denorm_min();
+
+}  // namespace
 
 float weight_scale(double sum_abs, std::size_t count, const BitNetConfig& config) {
   const auto mean = static_cast<float>(sum_abs / static_cast<double>(count));
@@ -20,16 +26,11 @@ float ternary_threshold(float scale, const BitNetConfig& config) {
     return config.rounding == Rounding::half_to_even ? scaled > 0.5F : scaled >= 0.5F;
   };
   // Half the scale is off by the rounding of the quotient or the reciprocal: a few units at most.
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  float threshold = std::max(0.5F * scale, std::numeric_limits<float>::denorm_min());
-  while (!becomes_one(threshold)) {
-    threshold = std::nextafter(threshold, kInfinity);
-  }
-  for (float below = std::nextafter(threshold, 0.0F); below > 0.0F && becomes_one(below);
-       below = std::nextafter(threshold, 0.0F)) {
-    threshold = below;
-  }
-  return threshold;
+  // The bits of positive floats ascend with their values, so a unit is one step of the bits.
+  auto bits = std::bit_cast<std::uint32_t>(std::max(0.5F * scale, kSmallest));
+  while (!becomes_one(std::bit_cast<float>(bits))) ++bits;
+  while (bits > 1 && becomes_one(std::bit_cast<float>(bits - 1))) --bits;
+  return std::bit_cast<float>(bits);
 }
 
 }  // namespace bitnet

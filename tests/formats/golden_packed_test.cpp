@@ -35,7 +35,8 @@ struct Case {
 class GoldenPacked : public testing::Test {
  protected:
   GoldenPacked() : file_("quantize/packed.safetensors") {
-    for (const auto& json : reference::read_golden_json("quantize/cases.json")["packed"]["cases"]) {
+    const nlohmann::json index = reference::read_golden_json("quantize/cases.json");
+    for (const auto& json : index["packed"]["cases"]) {
       if (json.contains("formats")) {
         cases_.push_back({json["id"], json["shape"][0], json["shape"][1],
                           static_cast<float>(json["scale"].get<double>()), json});
