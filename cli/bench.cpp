@@ -36,6 +36,9 @@ struct LayerShape {
 constexpr std::array<LayerShape, 3> kShapes = {{{2560, 2560}, {6912, 2560}, {2560, 6912}}};
 constexpr std::array<std::size_t, 3> kTokens = {1, 8, 128};
 
+/// The reference kernel would take seconds for a prompt.
+constexpr std::size_t kMostScalarTokens = 8;
+
 /// Every call of a GEMV meets weights that no cache still holds, as in a model.
 constexpr std::size_t kWorkingSetBytes = std::size_t{300} << 20;
 
@@ -141,6 +144,9 @@ std::vector<Measurement> measure_kernels(const std::vector<Runtime>& runtimes) {
         std::vector<std::int32_t> expected(tokens * shape.rows);
         ternary_matmul(weights.front(), x, std::span<std::int32_t>(expected), runtimes.front());
         for (const Runtime& runtime : runtimes) {
+          if (runtime.isa() == Isa::scalar && tokens > kMostScalarTokens) {
+            continue;
+          }
           require_exact(weights.front(), x, expected, runtime);
           measurements.push_back({std::string(runtime.kernels().name), layout, shape, tokens,
                                   time_product(weights, x, runtime),
@@ -199,8 +205,12 @@ void print_json(const std::vector<Measurement>& measurements, const MachineLimit
 
 int run(const BenchOptions& options) {
   const std::vector<Runtime> all = runtimes(options.runtime);
-  const MachineLimits limits = measure_limits(all.back());
+  MachineLimits limits = measure_limits(all.back());
   const std::vector<Measurement> measurements = measure_kernels(all);
+  // A shared machine is not equally fast all the time: the better of before and after is the limit.
+  const MachineLimits after = measure_limits(all.back());
+  limits.read_gb_per_s = std::max(limits.read_gb_per_s, after.read_gb_per_s);
+  limits.dot_gmac_per_s = std::max(limits.dot_gmac_per_s, after.dot_gmac_per_s);
   (options.json ? print_json : print_text)(measurements, limits, all.back().threads());
   return 0;
 }

@@ -24,5 +24,6 @@ install(FILES
 # bitnet.pc finds the prefix from its own place, so that an installed tree can be moved.
 set(pkgconfig_folder ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH prefix_from_pkgconfig /${pkgconfig_folder} /)
+string(REGEX REPLACE "/$" "" prefix_from_pkgconfig ${prefix_from_pkgconfig})
 configure_file(${CMAKE_CURRENT_LIST_DIR}/bitnet.pc.in bitnet.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/bitnet.pc DESTINATION ${pkgconfig_folder})

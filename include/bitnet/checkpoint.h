@@ -38,7 +38,7 @@ enum class Encoding {
   tq1_0,
   tq2_0,
   i2_s,  // GGUF blocks
-  other  // recognised by number only
+  other  // known by StoredTensor::type_name only: listed, not decoded
 };
 std::string_view to_string(Encoding encoding);
 
@@ -53,7 +53,8 @@ struct StoredTensor {
   std::filesystem::path file;        ///< the shard that holds it
 };
 
-/// A metadata value. Arrays are kept as text summaries unless they are short.
+/// A metadata value. Integers and floats of any width widen; arrays are kept whole, those of bools
+/// as 0 and 1. Strings need not be UTF-8.
 using MetadataValue =
     std::variant<std::int64_t, std::uint64_t, double, bool, std::string, std::vector<std::int64_t>,
                  std::vector<double>, std::vector<std::string>>;

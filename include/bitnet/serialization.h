@@ -17,7 +17,7 @@ std::vector<std::byte> to_bytes(const TernaryWeight& weight);
 std::vector<std::byte> to_bytes(const QuantizedActivations& activations);
 
 /// Throw FormatError (or TernaryError, QuantizationError for bad codes and scales) on anything that
-/// to_bytes could not have written; never crash, never allocate more than the bytes justify.
+/// describes no such value; never crash, never allocate more than the bytes justify.
 TernaryWeight ternary_weight_from_bytes(std::span<const std::byte> bytes);
 QuantizedActivations quantized_activations_from_bytes(std::span<const std::byte> bytes);
 

@@ -46,9 +46,9 @@ Encoding choose_encoding(const StoredTensor& source, std::size_t columns,
     return *std::find_if(kSmallestFirst.begin(), kSmallestFirst.end(), fits);
   }
   if (!fits(*wanted)) {
-    throw UnsupportedError(message("tensor ", source.name, ": ", to_string(*wanted),
-                                   " expected rows of a multiple of ", required_multiple(*wanted),
-                                   " columns, found ", columns));
+    throw UnsupportedError(message("tensor ", source.name, ": expected a multiple of ",
+                                   required_multiple(*wanted), " columns for ", to_string(*wanted),
+                                   ", found ", columns));
   }
   return *wanted;
 }

@@ -185,7 +185,7 @@ void require_other_file(const Checkpoint& input, const std::filesystem::path& ou
 void require_ternary_encoding(const std::optional<Encoding>& encoding) {
   if (encoding && *encoding != Encoding::f16 && !holds_trits(*encoding)) {
     throw InvalidArgument(
-        message("ternary encoding: expected i2_s, tq1_0, tq2_0, q2_0, q4_0 or f16, found ",
+        message("ternary encoding: expected I2_S, TQ1_0, TQ2_0, Q2_0, Q4_0 or F16, found ",
                 to_string(*encoding)));
   }
 }

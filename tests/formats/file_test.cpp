@@ -3,8 +3,11 @@
 #include <bitnet/error.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <fstream>
 #include <utility>
 
 #include "base/mapped_file.h"
@@ -57,6 +60,26 @@ TEST(MappedFile, ReleasedPagesReadTheSameAgain) {
   file.release(bytes.size() + 5, std::size_t(-1));
   file.release(100, 200);
   EXPECT_EQ(copy(file.bytes()), bytes);
+}
+
+/// Bytes of this process that lie in memory, as the system says.
+std::size_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t total_pages = 0;
+  std::size_t resident_pages = 0;
+  statm >> total_pages >> resident_pages;
+  return resident_pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+TEST(MappedFile, ReleaseShrinksTheResidentSet) {
+  constexpr std::size_t kSize = 32U << 20;
+  const TemporaryFolder folder;
+  const MappedFile file(folder.write("a", pattern(kSize)));
+  const auto is_set = [](std::byte byte) { return byte != std::byte{0}; };
+  EXPECT_GT(std::count_if(file.bytes().begin(), file.bytes().end(), is_set), 0);
+  const std::size_t before = resident_bytes();
+  file.release(0, kSize);
+  EXPECT_LT(resident_bytes() + kSize / 2, before);
 }
 
 TEST(MappedFile, ErrorsNameThePathAndTheReason) {

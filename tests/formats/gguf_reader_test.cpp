@@ -240,16 +240,22 @@ TEST(GgufReader, BadData) {
 }
 
 TEST(GgufReader, TypesOfUnknownSizeAreUnsupportedByName) {
-  const std::pair<std::uint32_t, std::vector<std::string>> types[] = {
+  struct Unsized {
+    std::uint32_t id;
+    std::vector<std::string> words;
+  };
+  const std::vector<Unsized> types = {
       {4, {"removed"}},
       {31, {"unknown"}},
       {37, {"I8_S"}},
       {38, {"TL1"}},
       {39, {"TL2", "MXFP4"}},
       {43, {"type 43"}},
-      {std::uint32_t(-1), {"unknown"}}};
-  for (const auto& [type, words] : types) {
-    expect_error<UnsupportedError>([&] { parse(one_tensor("t", {256}, type, 0, 512)); }, words);
+      {std::uint32_t(-1), {"unknown"}},
+  };
+  for (const Unsized& type : types) {
+    expect_error<UnsupportedError>([&] { parse(one_tensor("t", {256}, type.id, 0, 512)); },
+                                   type.words);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include "formats/byte_string.h"
@@ -142,16 +143,17 @@ TEST(TernaryEncodings, ScalesThatDifferAreNoCommonScale) {
 }
 
 TEST(TernaryEncodings, OnlyRowsOfWholeBlocksAreHeld) {
-  const std::pair<Encoding, std::size_t> multiples[] = {{Encoding::i2_s, 128},
-                                                        {Encoding::tq1_0, 256},
-                                                        {Encoding::tq2_0, 256},
-                                                        {Encoding::q2_0, 64},
-                                                        {Encoding::q4_0, 32}};
-  for (const auto& [encoding, multiple] : multiples) {
-    EXPECT_TRUE(holds_trits(encoding));
-    EXPECT_EQ(required_multiple(encoding), multiple);
-    expect_error<UnsupportedError>([&] { encoded_row_bytes(encoding, multiple + 16); },
-                                   {std::string(to_string(encoding)), std::to_string(multiple)});
+  const std::map<Encoding, std::size_t> multiples = {{Encoding::i2_s, 128},
+                                                     {Encoding::tq1_0, 256},
+                                                     {Encoding::tq2_0, 256},
+                                                     {Encoding::q2_0, 64},
+                                                     {Encoding::q4_0, 32}};
+  for (const auto& entry : multiples) {
+    EXPECT_TRUE(holds_trits(entry.first));
+    EXPECT_EQ(required_multiple(entry.first), entry.second);
+    expect_error<UnsupportedError>(
+        [&] { encoded_row_bytes(entry.first, entry.second + 16); },
+        {std::string(to_string(entry.first)), std::to_string(entry.second)});
   }
   EXPECT_FALSE(holds_trits(Encoding::q8_0));
   expect_error<UnsupportedError>([] { encoded_row_bytes(Encoding::q8_0, 32); }, {"Q8_0"});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Float outputs of the ternary products: scales and bias applied to exact sums. Oracle: the order of
-// operations that kernel_table.h states, an output at a time; equal in every bit.
+// Float outputs of the ternary products: scales and bias applied to exact sums. Oracle: the order
+// of operations that kernel_table.h states, an output at a time; equal in every bit.
 #include "kernels/each_table.h"
 #include "kernels/gemm_problem.h"
 #include "reference/float_distance.h"
@@ -20,8 +20,8 @@ struct Epilogue {
   bool scale_per_row;
   bool bias;
 };
-constexpr Epilogue kEpilogues[] = {{true, false, false}, {true, true, true},   {false, false, true},
-                                   {false, true, false}, {true, false, true},  {true, true, false},
+constexpr Epilogue kEpilogues[] = {{true, false, false},  {true, true, true},  {false, false, true},
+                                   {false, true, false},  {true, false, true}, {true, true, false},
                                    {false, false, false}, {false, true, true}};
 
 /// Scales in tile order: [panels * 32] per row, zero in padding; grouped [panels, groups, 32].

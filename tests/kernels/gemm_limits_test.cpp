@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The ternary products at their limits: the longest exact rows, and blocks of a larger product.
 // Oracle: sums worked out by hand, and the naive loops of tests/reference.
+#include <bitnet/ternary_weight.h>
+
 #include "kernels/each_table.h"
 #include "kernels/gemm_problem.h"
 #include "reference/random_data.h"
@@ -53,14 +55,15 @@ TEST_P(GemmLimits, BlocksWriteTheirPartOnly) {
     reference::TileFormat format;
     std::size_t group;
   };
-  for (const Kernel& kernel : {Kernel{kernels().gemm_t16, kTile16, 0},
-                               Kernel{kernels().gemm_t2, kTile2, 0},
-                               Kernel{kernels().gemm_t2_grouped, kTile2, 32}}) {
+  for (const Kernel& kernel :
+       {Kernel{kernels().gemm_t16, kTile16, 0}, Kernel{kernels().gemm_t2, kTile2, 0},
+        Kernel{kernels().gemm_t2_grouped, kTile2, 32}}) {
     const GemmProblem problem(codes, trits, 64, kernel.format, kernel.group);
     const std::size_t token_sums = problem.groups * kRows;
-    for (const GemmBlock& block : {GemmBlock{0, 4, 0, 9}, GemmBlock{1, 2, 0, 9}, GemmBlock{3, 4, 8, 9},
-                                   GemmBlock{0, 1, 3, 8}, GemmBlock{2, 4, 1, 2},
-                                   GemmBlock{2, 2, 0, 9}, GemmBlock{0, 4, 5, 5}}) {
+    for (const GemmBlock& block :
+         {GemmBlock{0, 4, 0, 9}, GemmBlock{1, 2, 0, 9}, GemmBlock{3, 4, 8, 9},
+          GemmBlock{0, 1, 3, 8}, GemmBlock{2, 4, 1, 2}, GemmBlock{2, 2, 0, 9},
+          GemmBlock{0, 4, 5, 5}}) {
       GuardedBuffer<std::int32_t> sums(kTokens * token_sums);
       std::fill(sums.span().begin(), sums.span().end(), kUntouched);
       TernaryGemm gemm = problem.describe();

@@ -46,8 +46,8 @@ class QuantizeKernel : public EachTable {
       const int expected = naive_code(x[i], rule);
       sum += expected;
       ASSERT_EQ(static_cast<int>(codes[i]), expected)
-          << std::hexfloat << x[i] << (rule.scaling == Scaling::divide ? " / " : " * ")
-          << rule.step << ", element " << std::dec << i << " of " << x.size();
+          << std::hexfloat << x[i] << (rule.scaling == Scaling::divide ? " / " : " * ") << rule.step
+          << ", element " << std::dec << i << " of " << x.size();
     }
     EXPECT_EQ(found_sum, sum);
   }
@@ -125,29 +125,30 @@ TEST_P(QuantizeKernel, QuotientsNextToTiesForAnyScale) {
   }
 }
 
-// Scales at both ends of float32: subnormal steps, and rows whose absmax is the largest float.
-TEST_P(QuantizeKernel, ScalesAtTheEndsOfTheRange) {
-  const auto units = reference::random_int8(300, -128, 127, 8);
-  for (const float step :
-       {std::numeric_limits<float>::denorm_min(), 0x1.8p-148F, 0x1.234p-130F,
-        std::numeric_limits<float>::min(), 0x1.fp-126F, 0x1.fffffep+127F / 127.0F, 0x1.1p120F}) {
-    std::vector<float> x;
-    for (const std::int8_t unit : units) {
-      const float value = static_cast<float>(unit) * step;
-      x.push_back(std::isfinite(value) ? value : step);
-      x.push_back(x.back() * 0.493F);
-    }
-    for (const Rounding rounding : {Rounding::half_away_from_zero, Rounding::half_to_even}) {
-      expect_naive(x, {step, Scaling::divide, rounding, 127});
+/// units * unit and about half of it, without those that overflow.
+std::vector<float> finite_multiples(float unit) {
+  std::vector<float> x;
+  for (const std::int8_t units : reference::random_int8(300, -127, 127, 8)) {
+    const float value = static_cast<float>(units) * unit;
+    if (std::isfinite(value)) {
+      x.push_back(value);
+      x.push_back(value * 0.493F);
     }
   }
-  for (const float inverse : {std::numeric_limits<float>::max(), 0x1p-121F, 0x1.23p-122F}) {
-    std::vector<float> x;
-    for (const std::int8_t unit : units) {
-      x.push_back(static_cast<float>(unit) / inverse);
+  return x;
+}
+
+// Scales at both ends of float32: subnormal steps, and rows whose absmax is the largest float.
+TEST_P(QuantizeKernel, ScalesAtTheEndsOfTheRange) {
+  constexpr float kSmallest = std::numeric_limits<float>::denorm_min();
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  for (const Rounding rounding : {Rounding::half_away_from_zero, Rounding::half_to_even}) {
+    for (const float step : {kSmallest, 0x1.8p-148F, 0x1.234p-130F, 0x1p-126F, 0x1.fp-126F,
+                             0x1.1p120F, kLargest / 127.0F}) {
+      expect_naive(finite_multiples(step), {step, Scaling::divide, rounding, 127});
     }
-    for (const Rounding rounding : {Rounding::half_away_from_zero, Rounding::half_to_even}) {
-      expect_naive(x, {inverse, Scaling::multiply, rounding, 127});
+    for (const float inverse : {kLargest, 0x1p126F, 0x1p-121F, 127.0F / kLargest}) {
+      expect_naive(finite_multiples(1.0F / inverse), {inverse, Scaling::multiply, rounding, 127});
     }
   }
 }

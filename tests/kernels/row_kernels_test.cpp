@@ -96,8 +96,8 @@ TEST_P(RowKernels, SumAbsAddsIn16DoubleLanes) {
     for (const float deviation : {0.02F, 1e-40F, 1e38F}) {
       const auto w = normal_floats(n, static_cast<std::uint32_t>(n + 2), deviation);
       const double found = kernels().sum_abs(GuardedBuffer<float>(w).data(), n);
-      const auto expected = sum_in_16_lanes<double>(
-          w, [](float v) { return std::fabs(static_cast<double>(v)); });
+      const auto expected =
+          sum_in_16_lanes<double>(w, [](float v) { return std::fabs(static_cast<double>(v)); });
       EXPECT_EQ(std::bit_cast<std::uint64_t>(found), std::bit_cast<std::uint64_t>(expected)) << n;
     }
   }
@@ -156,8 +156,16 @@ TEST_P(RowKernels, TernarizeComparesWithTheThreshold) {
   for (const float threshold : {1.0F, 0.0137F, std::numeric_limits<float>::denorm_min(), 1e38F}) {
     const float above = std::nextafter(threshold, INFINITY);
     const float below = std::nextafter(threshold, 0.0F);
-    const float edges[] = {threshold, -threshold, above, -above, below, -below, 0.0F, -0.0F,
-                           std::numeric_limits<float>::max(), -std::numeric_limits<float>::max()};
+    const float edges[] = {threshold,
+                           -threshold,
+                           above,
+                           -above,
+                           below,
+                           -below,
+                           0.0F,
+                           -0.0F,
+                           std::numeric_limits<float>::max(),
+                           -std::numeric_limits<float>::max()};
     const std::uint8_t digits_of_edges[] = {2, 0, 2, 0, 1, 1, 1, 1, 2, 0};
     for (std::size_t n = 0; n <= 70; ++n) {
       std::vector<float> w;

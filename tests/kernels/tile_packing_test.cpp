@@ -22,8 +22,7 @@ class TilePacking : public EachTable {
   void expect_naive(Pack pack, Unpack unpack, TileFormat format, std::size_t steps,
                     std::size_t stride) {
     const std::size_t columns = steps * format.step_inputs;
-    const auto trits =
-        reference::random_trits(kPanel * columns, static_cast<std::uint32_t>(steps));
+    const auto trits = reference::random_trits(kPanel * columns, static_cast<std::uint32_t>(steps));
     constexpr std::uint8_t kBetweenRows = 0xee;
     GuardedBuffer<std::uint8_t> digits((kPanel - 1) * stride + columns);
     std::fill(digits.span().begin(), digits.span().end(), kBetweenRows);

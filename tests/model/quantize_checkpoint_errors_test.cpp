@@ -128,9 +128,9 @@ TEST_F(QuantizeCheckpointErrors, IntegerWeights) {  // Oracle: a norm of bytes m
 // Oracle: the block sizes of the formats; up has 128 columns, no multiple of 256.
 TEST_F(QuantizeCheckpointErrors, EncodingThatCannotHoldAMatrix) {
   expect_mentions(error_of<UnsupportedError>({.ternary_encoding = Encoding::tq2_0}),
-                  {"_proj.weight", "tq2_0", "256", "128"});
+                  {"_proj.weight", "TQ2_0", "256", "128"});
   expect_mentions(error_of<InvalidArgument>({.ternary_encoding = Encoding::q8_0}),
-                  {"i2_s", "q8_0"});
+                  {"I2_S", "Q8_0"});
 }
 
 // Oracle: a safetensors file without config.json beside it, and a GGUF file.

@@ -6,11 +6,20 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <numeric>
 #include <random>
 #include <stdexcept>
 
 namespace bitnet {
+namespace {
+
+std::size_t element_count(const std::vector<std::size_t>& shape) {
+  return std::accumulate(shape.begin(), shape.end(), std::size_t{1}, std::multiplies<>());
+}
+
+}  // namespace
 
 TemporaryFolder::TemporaryFolder() {
   std::string name = (std::filesystem::temp_directory_path() / "bitnet-test-XXXXXX").string();
@@ -50,11 +59,7 @@ TinyModel::TinyModel(std::size_t hidden_size, std::size_t intermediate_size)
               {"tie_word_embeddings", true}}) {
   std::mt19937 random(7);
   const auto add = [&](const std::string& name, const std::vector<std::size_t>& shape) {
-    std::size_t count = 1;
-    for (const std::size_t dim : shape) {
-      count *= dim;
-    }
-    std::vector<float> values(count);
+    std::vector<float> values(element_count(shape));
     for (float& value : values) {
       value = static_cast<float>(static_cast<int>(random() % 2001) - 1000) / 1000.0F;
     }
@@ -77,12 +82,16 @@ void TinyModel::set_floats(const std::string& name, const std::vector<std::size_
                            const std::vector<float>& values) {
   std::string bytes(values.size() * sizeof(float), '\0');
   std::memcpy(bytes.data(), values.data(), bytes.size());
-  tensors[name] = {"F32", shape, bytes};
+  tensors[name] = {"F32", shape, bytes, 0};
 }
 
 void TinyModel::set_bytes(const std::string& name, const std::vector<std::size_t>& shape,
                           const std::vector<std::uint8_t>& values) {
-  tensors[name] = {"U8", shape, std::string(values.begin(), values.end())};
+  tensors[name] = {"U8", shape, std::string(values.begin(), values.end()), 0};
+}
+
+void TinyModel::set_zeros(const std::string& name, const std::vector<std::size_t>& shape) {
+  tensors[name] = {"F32", shape, "", element_count(shape) * sizeof(float)};
 }
 
 std::vector<float> TinyModel::floats(const std::string& name) const {
@@ -94,22 +103,26 @@ std::vector<float> TinyModel::floats(const std::string& name) const {
 
 void TinyModel::write(const std::filesystem::path& folder) const {
   nlohmann::ordered_json header;
-  std::size_t offset = 0;
+  std::size_t size = 0;
   for (const auto& [name, tensor] : tensors) {
-    header[name] = {{"dtype", tensor.dtype},
-                    {"shape", tensor.shape},
-                    {"data_offsets", {offset, offset + tensor.bytes.size()}}};
-    offset += tensor.bytes.size();
+    const std::size_t end = size + tensor.bytes.size() + tensor.zeros;
+    header[name] = {
+        {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {size, end}}};
+    size = end;
   }
   std::string text = header.dump();
   text += text.size() % 2 == 0 ? " " : "";
-  std::ofstream file(folder / "model.safetensors", std::ios::binary);
+  const std::filesystem::path path = folder / "model.safetensors";
+  std::ofstream file(path, std::ios::binary);
   const std::uint64_t length = text.size();
   file.write(reinterpret_cast<const char*>(&length), sizeof length);
   file << text;
   for (const auto& [name, tensor] : tensors) {
     file << tensor.bytes;
+    file.seekp(static_cast<std::streamoff>(tensor.zeros), std::ios::cur);
   }
+  file.close();
+  std::filesystem::resize_file(path, sizeof length + text.size() + size);
   std::ofstream(folder / "config.json") << config.dump();
 }
 

@@ -35,6 +35,7 @@ struct TinyModel {
     std::string dtype;  // "F32" or "U8"
     std::vector<std::size_t> shape;
     std::string bytes;
+    std::size_t zeros = 0;  // bytes that follow, a hole in the file
   };
 
   TinyModel(std::size_t hidden_size, std::size_t intermediate_size);
@@ -43,6 +44,8 @@ struct TinyModel {
                   const std::vector<float>& values);
   void set_bytes(const std::string& name, const std::vector<std::size_t>& shape,
                  const std::vector<std::uint8_t>& values);
+  /// F32 zeros that take room neither in memory nor on the disk.
+  void set_zeros(const std::string& name, const std::vector<std::size_t>& shape);
   std::vector<float> floats(const std::string& name) const;
 
   /// config.json and model.safetensors, written without the library. The tensors start at an odd

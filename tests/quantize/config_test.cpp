@@ -89,7 +89,8 @@ void expect_invalid(const BitNetConfig& config, const std::string& field) {
 
 TEST(BitNetConfig, ValidateNamesTheBadField) {
   const BitNetConfig config;
-  for (const std::size_t size : {std::size_t{0}, std::size_t{48}, std::size_t{65}, ~std::size_t{0}}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{48}, std::size_t{65}, ~std::size_t{0}}) {
     expect_invalid(config.with_group_size(size), "group_size");
   }
   for (const int bits : {-1, 0, 1, 9, 16, 17, 32, std::numeric_limits<int>::max()}) {
@@ -140,14 +141,30 @@ TEST(BitNetConfig, JsonTakesMissingKeysFromTheDefaults) {
 }
 
 TEST(BitNetConfig, JsonOfTheWrongFormIsRefused) {
-  for (const char* text :
-       {"", "{", "[]", "null", "7", "{\"group_size\": 64", R"({"group-size": 64})",
-        R"({"unknown": 1})", R"({"group_size": "64"})", R"({"group_size": -64})",
-        R"({"group_size": 64.5})", R"({"activation_bits": true})", R"({"activation_bits": 8.5})",
-        R"({"activation_bits": 4294967304})", R"({"per_token_activation": 1})",
-        R"({"use_rms_norm": null})", R"({"enable_ste": "yes"})", R"({"eps": "1e-5"})",
-        R"({"magnitude_floor": []})", R"({"rounding": "up"})", R"({"rounding": 0})",
-        R"({"scaling": "DIVIDE"})", R"({"weight_granularity": "block"})", "{\"scaling\": \"\xff\"}"}) {
+  for (const char* text : {"",
+                           "{",
+                           "[]",
+                           "null",
+                           "7",
+                           "{\"group_size\": 64",
+                           R"({"group-size": 64})",
+                           R"({"unknown": 1})",
+                           R"({"group_size": "64"})",
+                           R"({"group_size": -64})",
+                           R"({"group_size": 64.5})",
+                           R"({"activation_bits": true})",
+                           R"({"activation_bits": 8.5})",
+                           R"({"activation_bits": 4294967304})",
+                           R"({"per_token_activation": 1})",
+                           R"({"use_rms_norm": null})",
+                           R"({"enable_ste": "yes"})",
+                           R"({"eps": "1e-5"})",
+                           R"({"magnitude_floor": []})",
+                           R"({"rounding": "up"})",
+                           R"({"rounding": 0})",
+                           R"({"scaling": "DIVIDE"})",
+                           R"({"weight_granularity": "block"})",
+                           "{\"scaling\": \"\xff\"}"}) {
     EXPECT_THROW(BitNetConfig::from_json(text), FormatError) << text;
   }
 }

@@ -118,7 +118,8 @@ void for_every_form_bits_and_scope(Check check) {
   for (const char* form : {"divide", "multiply"}) {
     for (int bits = 2; bits <= 8; ++bits) {
       for (const bool per_token : {true, false}) {
-        SCOPED_TRACE(testing::Message() << form << ", " << bits << " bits, per token " << per_token);
+        SCOPED_TRACE(testing::Message()
+                     << form << ", " << bits << " bits, per token " << per_token);
         check(reference::config_of_form(form).with_activation_bits(bits).with_per_token_activation(
             per_token));
       }
@@ -153,8 +154,8 @@ TEST(GoldenActivations, BadInputsAreRefused) {
     const std::string kind = c.at("error").at("kind");
     if (kind == "config") {
       for (const char* form : {"divide", "multiply"}) {
-        EXPECT_THROW(quantize_activations(x, reference::config_of_form(form).with_activation_bits(
-                                                 c.at("bits"))),
+        EXPECT_THROW(quantize_activations(
+                         x, reference::config_of_form(form).with_activation_bits(c.at("bits"))),
                      InvalidConfig);
       }
       continue;

@@ -97,8 +97,8 @@ TEST(GoldenWeights, BadMatricesAreRefused) {
                               : std::vector<std::string>{"tensor", "row", "group32"};
       for (const std::string& scope : scopes) {
         SCOPED_TRACE(testing::Message() << form << ", " << scope);
-        expect_refused(
-            w, reference::with_weight_scope(reference::config_of_form(form), scope), c.at("error"));
+        expect_refused(w, reference::with_weight_scope(reference::config_of_form(form), scope),
+                       c.at("error"));
       }
     }
   }

@@ -105,11 +105,11 @@ TEST(RmsNormQuantize, EqualsTheTwoSinglePassesBitForBit) {
     const auto seed = static_cast<std::uint32_t>(columns);
     const std::vector<float> x = normal_floats(2 * 300 * columns, seed);
     const TensorView view(x.data(), Shape{2, 300, columns});
-    for (const std::vector<float>& gain : {std::vector<float>{}, normal_floats(columns, seed + 1)}) {
+    for (const std::vector<float>& gain :
+         {std::vector<float>{}, normal_floats(columns, seed + 1)}) {
       for (const BitNetConfig& preset : {BitNetConfig{}, BitNetConfig::b158()}) {
         for (const bool per_token : {true, false}) {
-          const BitNetConfig config =
-              preset.with_per_token_activation(per_token).with_eps(1e-6F);
+          const BitNetConfig config = preset.with_per_token_activation(per_token).with_eps(1e-6F);
           const auto expected =
               quantize_activations(rms_norm(view, gain, config.eps).view(), config);
           for (const Runtime* runtime : {&Runtime::serial(), &threaded}) {

@@ -45,10 +45,9 @@ TEST(SeedDefects, BitWidthsBeyondInt8Overflowed) {
 }
 
 TEST(SeedDefects, NanBecameZeroAndInfinityBecameNan) {
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
-                          std::numeric_limits<float>::signaling_NaN(),
-                          std::numeric_limits<float>::infinity(),
-                          -std::numeric_limits<float>::infinity()}) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::signaling_NaN(),
+        std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
     for (std::size_t position = 0; position < 3 * 50; position += 7) {
       std::vector<float> x(3 * 50, 0.5F);
       x[position] = bad;

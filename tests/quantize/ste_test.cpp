@@ -56,7 +56,8 @@ TEST(Ste, QuantizeSteStaysWithinATenthOfNormalInput) {
 TEST(Ste, QuantizeSteIsQuantizeThenDequantize) {
   const std::vector<float> x = reference::normal_floats(2 * 3 * 40, 3);
   const TensorView view(x.data(), Shape{2, 3, 40});
-  for (const BitNetConfig& config : {BitNetConfig{}, BitNetConfig::b158().with_activation_bits(4)}) {
+  for (const BitNetConfig& config :
+       {BitNetConfig{}, BitNetConfig::b158().with_activation_bits(4)}) {
     EXPECT_EQ(quantize_ste(view, config).data,
               dequantize_activations(quantize_activations(view, config)).data);
   }

@@ -23,8 +23,8 @@ TEST(TernaryWeight, TritsComeBackForEveryWidthAndPanelEdge) {
       const auto trits = random_trits(rows * columns, static_cast<std::uint32_t>(columns));
       for (const TileLayout layout : kLayouts) {
         const float scale = 0.75F;
-        const TernaryWeight w = TernaryWeight::pack(trits, rows, columns, {&scale, 1},
-                                                    Granularity::tensor, 0, layout);
+        const TernaryWeight w =
+            TernaryWeight::pack(trits, rows, columns, {&scale, 1}, Granularity::tensor, 0, layout);
         ASSERT_EQ(w.trits(), trits) << rows << " x " << columns;
         EXPECT_EQ(w.layout(), layout);
         EXPECT_EQ(w.out_features(), rows);
@@ -48,8 +48,7 @@ TEST(TernaryWeight, ScalesComeBackForEveryGranularity) {
     const auto trits = random_trits(rows * 96, 1);
     const auto row_scales = rising_scales(rows);
     for (const TileLayout layout : kLayouts) {
-      const auto w =
-          TernaryWeight::pack(trits, rows, 96, row_scales, Granularity::row, 0, layout);
+      const auto w = TernaryWeight::pack(trits, rows, 96, row_scales, Granularity::row, 0, layout);
       EXPECT_EQ(w.scales(), row_scales);
       EXPECT_EQ(w.groups(), 1U);
       EXPECT_EQ(w.group_size(), 0U);
@@ -95,8 +94,7 @@ TEST(TernaryWeight, MemoryIsTilesAndScales) {
   const auto t16 = TernaryWeight::pack(trits, 64, 320, one);
   EXPECT_EQ(t16.memory_bytes(), 2U * 16 * 128 + 4);
   EXPECT_DOUBLE_EQ(t16.compression_ratio(), 4.0 * 64 * 320 / (2 * 16 * 128 + 4));
-  const auto t2 =
-      TernaryWeight::pack(trits, 64, 320, one, Granularity::tensor, 0, TileLayout::t2);
+  const auto t2 = TernaryWeight::pack(trits, 64, 320, one, Granularity::tensor, 0, TileLayout::t2);
   EXPECT_EQ(t2.memory_bytes(), 2U * 20 * 128 + 4);
   const auto rows = TernaryWeight::pack(trits, 64, 320, rising_scales(64), Granularity::row);
   EXPECT_EQ(rows.memory_bytes(), 2U * 16 * 128 + 64 * 4);
@@ -163,9 +161,9 @@ TEST(TernaryWeight, CountsThatDisagreeAreErrors) {
   EXPECT_THROW(pack(std::size_t{1} << 40, std::size_t{1} << 40, 1, Granularity::tensor, 0),
                ShapeMismatch)
       << "the product of the dimensions overflows";
-  EXPECT_THROW(TernaryWeight::pack(trits, 3, 32, all.first(6), Granularity::group, 16,
-                                   TileLayout::t16),
-               InvalidArgument);
+  EXPECT_THROW(
+      TernaryWeight::pack(trits, 3, 32, all.first(6), Granularity::group, 16, TileLayout::t16),
+      InvalidArgument);
 }
 
 TEST(TernaryWeight, RowsBeyondTheExactRangeAreErrors) {

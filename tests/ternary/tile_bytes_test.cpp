@@ -59,8 +59,8 @@ TEST(TileBytes, RowScalesLieInRowOrderAndGroupScalesByPanel) {
   for (std::size_t i = 0; i < kRows * 2; ++i) {
     scales.push_back(1.0F + static_cast<float>(i));
   }
-  const auto rows = TernaryWeight::pack(trits, kRows, 64, std::span(scales).first(kRows),
-                                        Granularity::row);
+  const auto rows =
+      TernaryWeight::pack(trits, kRows, 64, std::span(scales).first(kRows), Granularity::row);
   ASSERT_EQ(rows.tile_scales().size(), 64U);
   const auto groups = TernaryWeight::pack(trits, kRows, 64, scales, Granularity::group, 32);
   ASSERT_EQ(groups.tile_scales().size(), 128U);

@@ -13,7 +13,7 @@ namespace bitnet {
 namespace {
 
 TEST(TwoBitPacking, WordsByHand) {
-  const std::vector<std::int8_t> trits = {1, -1, 0, 1,  // 01, 10, 00, 01 from the lowest bits up
+  const std::vector<std::int8_t> trits = {1,  -1, 0, 1,  // 01, 10, 00, 01 from the lowest bits up
                                           -1, -1, 0, 0};
   EXPECT_EQ(pack_2bit(trits, 2, 4), (std::vector<std::uint32_t>{0b01001001U, 0b00001010U}));
 
