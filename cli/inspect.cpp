@@ -68,7 +68,7 @@ void print_json(const Checkpoint& checkpoint, const std::vector<TensorInspection
   std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
-std::string shortened(std::string text) {
+std::string shortened(const std::string& text) {
   constexpr std::size_t kShown = 100;
   return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
 }

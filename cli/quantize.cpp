@@ -3,10 +3,10 @@
 #include <bitnet/quantize_checkpoint.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -131,7 +131,7 @@ Examples:
   bitnet quantize models/bitnet-2b4t -o bitnet-2b4t.gguf
   bitnet quantize model.safetensors -o model.gguf      config.json lies beside model.safetensors
   bitnet quantize models/falcon3 -o falcon3.gguf --type tq2_0)");
-  static const std::map<std::string, Encoding> kTypes = {
+  static const std::map<std::string, Encoding> types = {
       {"i2_s", Encoding::i2_s}, {"tq1_0", Encoding::tq1_0}, {"tq2_0", Encoding::tq2_0},
       {"q2_0", Encoding::q2_0}, {"q4_0", Encoding::q4_0},   {"f16", Encoding::f16}};
   auto options = std::make_shared<QuantizeOptions>();
@@ -142,7 +142,7 @@ Examples:
       ->required()
       ->type_name("FILE");
   command->add_option("--type", options->checkpoint.ternary_encoding, "Storage of ternary matrices")
-      ->transform(CLI::CheckedTransformer(kTypes, CLI::ignore_case))
+      ->transform(CLI::CheckedTransformer(types, CLI::ignore_case))
       ->type_name("TYPE");
   add_threads_option(*command, options->runtime);
   add_json_option(*command, options->json);

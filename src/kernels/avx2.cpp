@@ -133,8 +133,9 @@ inline Doubles add_magnitudes(Doubles sum, Floats x) {
   }
   return sum;
 }
-// A comparison is -1 where true: 1 - [w >= t] + [w <= -t] with that sign gives the digit.
-inline void store_digits(std::uint8_t* p, Floats w, Floats threshold) {
+// A comparison is -1 where true: 1 - [w >= t] + [w <= -t] with that sign gives the digit. Returns
+// how many of the trits are zero.
+inline std::size_t store_digits(std::uint8_t* p, Floats w, Floats threshold) {
   const auto digits = [](__m256 x, __m256 t) {
     const __m256 negative = _mm256_xor_ps(t, _mm256_set1_ps(-0.0F));
     const __m256i above = _mm256_castps_si256(_mm256_cmp_ps(x, t, _CMP_GE_OQ));
@@ -142,7 +143,10 @@ inline void store_digits(std::uint8_t* p, Floats w, Floats threshold) {
     return _mm256_add_epi32(_mm256_sub_epi32(_mm256_set1_epi32(1), above), below);
   };
   const Ints both = {digits(w.low, threshold.low), digits(w.high, threshold.high)};
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrow_to_bytes(both));
+  const __m128i bytes = narrow_to_bytes(both);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
+  const int zeros = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(1)));
+  return static_cast<std::size_t>(__builtin_popcount(static_cast<unsigned>(zeros)));
 }
 
 inline __m128i load_128(const std::uint16_t* p) {

@@ -88,7 +88,8 @@ inline Doubles add_magnitudes(Doubles sum, Floats x) {
   return {_mm512_add_pd(sum.low, _mm512_cvtps_pd(_mm512_castps512_ps256(magnitude))),
           _mm512_add_pd(sum.high, _mm512_cvtps_pd(_mm512_extractf32x8_ps(magnitude, 1)))};
 }
-inline void store_digits(std::uint8_t* p, Floats w, Floats threshold) {
+/// Returns how many of the trits are zero.
+inline std::size_t store_digits(std::uint8_t* p, Floats w, Floats threshold) {
   const __m512 negative = _mm512_xor_ps(threshold.v, _mm512_set1_ps(-0.0F));
   const __mmask16 above = _mm512_cmp_ps_mask(w.v, threshold.v, _CMP_GE_OQ);
   const __mmask16 below = _mm512_cmp_ps_mask(w.v, negative, _CMP_LE_OQ);
@@ -96,6 +97,7 @@ inline void store_digits(std::uint8_t* p, Floats w, Floats threshold) {
   const __m128i digits = _mm_mask_mov_epi8(_mm_mask_mov_epi8(one, above, _mm_set1_epi8(2)), below,
                                            _mm_setzero_si128());
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), digits);
+  return 16 - static_cast<std::size_t>(__builtin_popcount(above | below));
 }
 
 inline __m256i load_256(const std::uint16_t* p) {

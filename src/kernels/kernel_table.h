@@ -36,7 +36,7 @@ struct TernaryGemm {
   std::size_t rows;           ///< N
   std::size_t steps;          ///< per panel
   std::size_t groups;         ///< scales per row; 1 unless grouped
-  std::size_t group_inputs;   ///< inputs per group; K padded to whole steps unless grouped
+  std::size_t group_inputs;   ///< inputs per group; grouped kernels only
 
   const std::int8_t* codes;  ///< [T, code_stride], zero from K to steps * step_inputs
   std::size_t code_stride;
@@ -87,7 +87,8 @@ struct KernelTable {
   /// Σ |w| in double over 16 virtual lanes, as sum_squares.
   double (*sum_abs)(const float* w, std::size_t n);
   /// digits[i] = 2 if w >= threshold, 0 if w <= -threshold, else 1 (the trit + 1). threshold > 0.
-  void (*ternarize)(const float* w, std::size_t n, float threshold, std::uint8_t* digits);
+  /// Returns the number of zero trits.
+  std::size_t (*ternarize)(const float* w, std::size_t n, float threshold, std::uint8_t* digits);
 
   /// One panel from digits [32, digit_stride] (0, 1 or 2; 1 in padding), steps * step_inputs
   /// columns.

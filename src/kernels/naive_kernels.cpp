@@ -139,10 +139,11 @@ std::uint32_t normalize(const float* x, std::size_t n, float factor, const float
   return absmax_bits(out, n);
 }
 
-void ternarize(const float* w, std::size_t n, float threshold, std::uint8_t* digits) {
+std::size_t ternarize(const float* w, std::size_t n, float threshold, std::uint8_t* digits) {
   for (std::size_t i = 0; i < n; ++i) {
     digits[i] = w[i] >= threshold ? 2 : w[i] <= -threshold ? 0 : 1;
   }
+  return static_cast<std::size_t>(std::count(digits, digits + n, 1));
 }
 
 /// Where input k of a row lies, from the row's first byte in its panel.

@@ -144,8 +144,9 @@ inline Doubles add_magnitudes(Doubles sum, const Floats& x) {
   }
   return sum;
 }
-// A comparison is -1 where true: 1 - [w >= t] + [w <= -t] with that sign gives the digit.
-inline void store_digits(std::uint8_t* p, const Floats& w, const Floats& threshold) {
+// A comparison is -1 where true: 1 - [w >= t] + [w <= -t] with that sign gives the digit. Returns
+// how many of the trits are zero.
+inline std::size_t store_digits(std::uint8_t* p, const Floats& w, const Floats& threshold) {
   Ints digits;
   for (int i = 0; i < 4; ++i) {
     const int32x4_t above = vreinterpretq_s32_u32(vcgeq_f32(w.quarter[i], threshold.quarter[i]));
@@ -153,7 +154,9 @@ inline void store_digits(std::uint8_t* p, const Floats& w, const Floats& thresho
         vreinterpretq_s32_u32(vcleq_f32(w.quarter[i], vnegq_f32(threshold.quarter[i])));
     digits.quarter[i] = vaddq_s32(vsubq_s32(vdupq_n_s32(1), above), below);
   }
-  vst1q_u8(p, vreinterpretq_u8_s8(narrow_to_bytes(digits)));
+  const uint8x16_t bytes = vreinterpretq_u8_s8(narrow_to_bytes(digits));
+  vst1q_u8(p, bytes);
+  return vaddvq_u8(vandq_u8(bytes, vdupq_n_u8(1)));  // digit 1 alone is odd
 }
 
 inline Floats load_f16(const std::uint16_t* p) {

@@ -170,10 +170,14 @@ double sum_abs(const float* w, std::size_t n) {
   return add_lanes(lanes);
 }
 
-void ternarize(const float* w, std::size_t n, float threshold, std::uint8_t* digits) {
+std::size_t ternarize(const float* w, std::size_t n, float threshold, std::uint8_t* digits) {
   const Floats upper = splat(threshold);
-  map_blocks(w, digits, n,
-             [&](const float* in, std::uint8_t* out) { store_digits(out, load(in), upper); });
+  std::size_t zeros = 0;
+  map_blocks(w, digits, n, [&](const float* in, std::uint8_t* out) {
+    zeros += store_digits(out, load(in), upper);
+  });
+  const std::size_t padding = (kLanes - n % kLanes) % kLanes;  // of the last block, all zeros
+  return zeros - padding;
 }
 
 }  // namespace

@@ -139,11 +139,15 @@ inline Doubles add_magnitudes(Doubles sum, const Floats& x) {
   }
   return sum;
 }
-inline void store_digits(std::uint8_t* p, const Floats& w, const Floats& threshold) {
+/// Returns how many of the trits are zero.
+inline std::size_t store_digits(std::uint8_t* p, const Floats& w, const Floats& threshold) {
+  std::size_t zeros = 0;
   for (int i = 0; i < 16; ++i) {
     const int trit = (w.lane[i] >= threshold.lane[i]) - (w.lane[i] <= -threshold.lane[i]);
     p[i] = static_cast<std::uint8_t>(trit + 1);
+    zeros += trit == 0 ? 1 : 0;
   }
+  return zeros;
 }
 
 inline float f32_of_f16(std::uint16_t half) {

@@ -170,8 +170,8 @@ void ternarize(const KernelTable& table, Record& record) {
   for (const float threshold : {0.5F, 1.4142F, std::numeric_limits<float>::denorm_min()}) {
     for_each_finite_row([&](const std::string& name, const float* x, std::size_t n) {
       auto digits = output_buffer<std::uint8_t>(n);
-      table.ternarize(x, n, threshold, digits.data() + kShift);
-      add_case(record, message(name, ", threshold ", threshold), digits);
+      const std::size_t zeros = table.ternarize(x, n, threshold, digits.data() + kShift);
+      add_case(record, message(name, ", threshold ", threshold), digits, zeros);
     });
   }
 }

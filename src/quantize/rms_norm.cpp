@@ -22,6 +22,10 @@ class RowNorm {
       throw ShapeMismatch(
           message("rms_norm: activations must be 2D or 3D, found shape ", x.shape().to_string()));
     }
+    if (x.columns() == 0) {
+      throw ShapeMismatch(
+          message("rms_norm: expected at least one feature, found shape ", x.shape().to_string()));
+    }
     if (!gain.empty() && gain.size() != x.columns()) {
       throw ShapeMismatch(
           message("rms_norm: expected a gain of ", x.columns(), " elements, found ", gain.size()));

@@ -24,6 +24,7 @@ std::vector<std::uint32_t> pack_2bit(std::span<const std::int8_t> trits, std::si
   }
   const std::size_t row_words = (columns + kTritsPerWord - 1) / kTritsPerWord;
   std::vector<std::uint32_t> words(rows * row_words, 0);
+  if (columns == 0) return words;  // however many rows of nothing
   for (std::size_t row = 0; row < rows; ++row) {
     for (std::size_t k = 0; k < columns; ++k) {
       const int trit = trits[row * columns + k];
@@ -45,6 +46,7 @@ std::vector<std::int8_t> unpack_2bit(std::span<const std::uint32_t> words, std::
         message("unpack_2bit: expected ", rows, " x ", row_words, " words, found ", words.size()));
   }
   std::vector<std::int8_t> trits(Shape{rows, columns}.numel());
+  if (columns == 0) return trits;
   for (std::size_t row = 0; row < rows; ++row) {
     for (std::size_t k = 0; k < columns; ++k) {
       const std::uint32_t word = words[row * row_words + k / kTritsPerWord];

@@ -175,7 +175,9 @@ TEST_P(RowKernels, TernarizeComparesWithTheThreshold) {
         expected.push_back(digits_of_edges[(i * 7 + n) % 10]);
       }
       GuardedBuffer<std::uint8_t> digits(n);
-      kernels().ternarize(GuardedBuffer<float>(w).data(), n, threshold, digits.data());
+      const std::size_t zeros =
+          kernels().ternarize(GuardedBuffer<float>(w).data(), n, threshold, digits.data());
+      EXPECT_EQ(zeros, std::count(expected.begin(), expected.end(), 1)) << "n " << n;
       EXPECT_TRUE(std::equal(expected.begin(), expected.end(), digits.data()))
           << "n " << n << ", threshold " << threshold;
     }

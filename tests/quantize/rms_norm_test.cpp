@@ -82,6 +82,7 @@ TEST(RmsNorm, BadShapesAndValuesAreErrors) {
   EXPECT_THROW(rms_norm(TensorView(x.data(), Shape{32}), {}, 1e-5F), ShapeMismatch);
   EXPECT_THROW(rms_norm(TensorView(x.data(), Shape{2, 2, 2, 4}), {}, 1e-5F), ShapeMismatch);
   EXPECT_THROW(rms_norm(TensorView(x.data(), Shape{2, 16}), gain, 1e-5F), ShapeMismatch);
+  EXPECT_THROW(rms_norm(TensorView(x.data(), Shape{2, 0}), {}, 1e-5F), ShapeMismatch);
   x[20] = NAN;
   x[30] = INFINITY;
   try {

@@ -44,6 +44,12 @@ TEST(TwoBitPacking, Code11IsNamed) {
   }
 }
 
+// Rows without columns hold nothing, however many a caller (or a file) claims.
+TEST(TwoBitPacking, NoColumnsTakeNoTime) {
+  EXPECT_TRUE(pack_2bit({}, SIZE_MAX, 0).empty());
+  EXPECT_TRUE(unpack_2bit({}, SIZE_MAX, 0).empty());
+}
+
 TEST(TwoBitPacking, CodesThatAreNoTritsAndWrongCountsAreErrors) {
   const std::vector<std::int8_t> bad = {0, 1, 2};
   EXPECT_THROW(pack_2bit(bad, 1, 3), TernaryError);
