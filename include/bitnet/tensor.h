@@ -24,9 +24,7 @@ struct BFloat16 {
 enum class DType : std::uint8_t { f32, f16, bf16 };
 
 /// Bytes of one element.
-constexpr std::size_t size_of(DType dtype) {
-  return dtype == DType::f32 ? 4 : 2;
-}
+constexpr std::size_t size_of(DType dtype) { return dtype == DType::f32 ? 4 : 2; }
 
 /// Dimensions, slowest first. Holds up to kMaxRank without allocating; more is a ShapeMismatch.
 class Shape {

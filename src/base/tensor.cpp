@@ -28,9 +28,7 @@ std::size_t Shape::numel() const {
   return product;
 }
 
-std::size_t Shape::rows() const {
-  return rank_ == 0 ? 0 : Shape(dims().first(rank_ - 1)).numel();
-}
+std::size_t Shape::rows() const { return rank_ == 0 ? 0 : Shape(dims().first(rank_ - 1)).numel(); }
 
 std::string Shape::to_string() const {
   std::string text = "[";

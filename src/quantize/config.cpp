@@ -99,12 +99,8 @@ BitNetConfig with(BitNetConfig config, Value BitNetConfig::*field, Value value) 
 
 }  // namespace
 
-BitNetConfig BitNetConfig::inference() {
-  return BitNetConfig{}.with_ste(false);
-}
-BitNetConfig BitNetConfig::training() {
-  return BitNetConfig{};
-}
+BitNetConfig BitNetConfig::inference() { return BitNetConfig{}.with_ste(false); }
+BitNetConfig BitNetConfig::training() { return BitNetConfig{}; }
 BitNetConfig BitNetConfig::b158() {
   return BitNetConfig{}
       .with_weight_granularity(Granularity::tensor)

@@ -28,9 +28,7 @@ std::vector<float> ste_forward(std::span<const float> x, float scale, float min,
   return y;
 }
 
-std::vector<float> ste_backward(std::span<const float> grad) {
-  return {grad.begin(), grad.end()};
-}
+std::vector<float> ste_backward(std::span<const float> grad) { return {grad.begin(), grad.end()}; }
 
 std::vector<float> ternary_ste(std::span<const float> x, float scale) {
   return ste_forward(x, scale, -1.0F, 1.0F);

@@ -140,21 +140,11 @@ TernaryWeight TernaryWeight::pack(std::span<const std::int8_t> trits, std::size_
   return builder.finish(zeros);
 }
 
-std::size_t TernaryWeight::out_features() const {
-  return storage_->out_features;
-}
-std::size_t TernaryWeight::in_features() const {
-  return storage_->in_features;
-}
-TileLayout TernaryWeight::layout() const {
-  return storage_->layout;
-}
-Granularity TernaryWeight::granularity() const {
-  return storage_->granularity;
-}
-std::size_t TernaryWeight::group_size() const {
-  return storage_->group_size;
-}
+std::size_t TernaryWeight::out_features() const { return storage_->out_features; }
+std::size_t TernaryWeight::in_features() const { return storage_->in_features; }
+TileLayout TernaryWeight::layout() const { return storage_->layout; }
+Granularity TernaryWeight::granularity() const { return storage_->granularity; }
+std::size_t TernaryWeight::group_size() const { return storage_->group_size; }
 std::size_t TernaryWeight::groups() const {
   return granularity() == Granularity::group ? in_features() / group_size() : 1;
 }
@@ -205,11 +195,7 @@ double TernaryWeight::compression_ratio() const {
          static_cast<double>(memory_bytes());
 }
 
-std::span<const std::uint8_t> TernaryWeight::tiles() const {
-  return storage_->tiles;
-}
-std::span<const float> TernaryWeight::tile_scales() const {
-  return storage_->tile_scales;
-}
+std::span<const std::uint8_t> TernaryWeight::tiles() const { return storage_->tiles; }
+std::span<const float> TernaryWeight::tile_scales() const { return storage_->tile_scales; }
 
 }  // namespace bitnet

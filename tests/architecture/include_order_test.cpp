@@ -17,9 +17,7 @@ std::string first_folder(const std::string& include) {
 }
 
 /// The folder below src/ that holds a file.
-std::string layer_of(const SourceFile& file) {
-  return std::next(file.path.begin())->string();
-}
+std::string layer_of(const SourceFile& file) { return std::next(file.path.begin())->string(); }
 
 std::vector<SourceFile> core_files() {
   std::vector<SourceFile> files = source_files("include");
