@@ -12,7 +12,8 @@ namespace bitnet {
 enum class Granularity {
   tensor,  ///< one scale for the matrix (every published BitNet b1.58 model)
   row,     ///< one per output feature
-  group,   ///< one per `group_size` consecutive inputs of an output feature (the seed's default)
+  group,   ///< one per `group_size` consecutive inputs of an output feature (the Rust crate's
+           ///< default)
 };
 
 /// What happens at k + 1/2.
@@ -50,7 +51,8 @@ struct BitNetConfig {
   float eps = 1e-5F;         ///< added to mean(x²) inside the norm
   bool enable_ste = true;    ///< a trainer passes gradients straight through; inference ignores it
 
-  /// The seed's arithmetic, STE off / on. BitNetConfig{} equals training().
+  /// The arithmetic of the Rust crate bitnet-quantize, STE off / on. BitNetConfig{} equals
+  /// training().
   static BitNetConfig inference();
   static BitNetConfig training();
   /// The arithmetic of published models (arXiv 2402.17764; Hugging Face and Microsoft code): one

@@ -61,8 +61,8 @@ class TernaryWeight {
   std::shared_ptr<const Storage> storage_;
 };
 
-/// The seed's interchange form: 00 = 0, 01 = +1, 10 = -1, sixteen per word, lowest bits first, each
-/// row padded to whole words: [N, ceil(K / 16)].
+/// The interchange form of the Rust crate: 00 = 0, 01 = +1, 10 = -1, sixteen per word, lowest bits
+/// first, each row padded to whole words: [N, ceil(K / 16)].
 std::vector<std::uint32_t> pack_2bit(std::span<const std::int8_t> trits, std::size_t rows,
                                      std::size_t columns);
 /// Throws TernaryError for code 11, naming row and column; ShapeMismatch if the word count is

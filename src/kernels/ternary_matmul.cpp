@@ -20,6 +20,8 @@ constexpr std::size_t kBlockTokens = 128;
 // Chunks per thread: enough to even out threads that the machine slows down, few enough that each
 // reads a long sequential stretch of tiles.
 constexpr std::size_t kChunksPerThread = 8;
+// Multiply-adds worth a chunk: one or two microseconds, about what handing it to a thread costs.
+constexpr std::size_t kMinChunkMacs = std::size_t{1} << 18;
 
 using Kernel = void (*)(const kernels::TernaryGemm&, const kernels::GemmBlock&);
 
@@ -50,9 +52,13 @@ void run(const TernaryWeight& weight, const kernels::TernaryGemm& gemm, std::siz
   const Kernel kernel = choose_kernel(weight, runtime);
   const std::size_t panels = panel_count(weight.out_features());
   const std::size_t token_blocks = (tokens + kBlockTokens - 1) / kBlockTokens;
-  const std::size_t wanted_chunks =
-      runtime.threads() == 1 ? 1 : static_cast<std::size_t>(runtime.threads()) * kChunksPerThread;
-  const std::size_t panel_chunks = std::min(panels, wanted_chunks);
+  const std::size_t block_macs =
+      weight.out_features() * weight.in_features() * std::min(tokens, kBlockTokens);
+  const std::size_t panel_chunks =
+      runtime.threads() == 1
+          ? 1
+          : std::min({panels, static_cast<std::size_t>(runtime.threads()) * kChunksPerThread,
+                      1 + block_macs / kMinChunkMacs});
   runtime.pool().parallel_for(token_blocks * panel_chunks, [&](std::size_t i) {
     const std::size_t chunk = i % panel_chunks;
     const std::size_t first_token = i / panel_chunks * kBlockTokens;
