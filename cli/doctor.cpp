@@ -49,6 +49,7 @@ void print_text(const CpuInfo& cpu, const Runtime& runtime, const std::vector<Ke
                 const MachineLimits& limits) {
   std::cout << "CPU        " << cpu.model << ", " << cpu.cores << " cores available\n"
             << "features   " << joined(cpu.features) << '\n'
+            << "kernels    " << joined(cpu.variants) << '\n'
             << "chosen     " << to_string(runtime.isa()) << ", " << runtime.threads()
             << " threads\n\n";
   print_checks(cpu.variants, checks);

@@ -25,8 +25,8 @@ std::vector<Isa> supported_isas();
 
 struct RuntimeOptions {
   int threads = 0;  ///< 0: one per available core; includes the calling thread
-  std::optional<Isa>
-      isa;  ///< nullopt: environment variable BITNET_ISA if set, else the best supported
+  /// nullopt: environment variable BITNET_ISA if set, else the best supported.
+  std::optional<Isa> isa = std::nullopt;
 };
 
 /// Immutable after construction and safe to share between threads: while one caller's parallel

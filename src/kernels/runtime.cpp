@@ -91,7 +91,7 @@ Runtime::Runtime(Runtime&&) noexcept = default;
 Runtime& Runtime::operator=(Runtime&&) noexcept = default;
 
 const Runtime& Runtime::serial() {
-  static const Runtime runtime(RuntimeOptions{.threads = 1, .isa = std::nullopt});
+  static const Runtime runtime(RuntimeOptions{.threads = 1});
   return runtime;
 }
 
