@@ -12,8 +12,9 @@ namespace bitnet {
 
 inline constexpr std::size_t kCacheLine = 64;
 
-/// Memory that starts on a cache line; from some megabytes on, on a huge page, which the system is
-/// asked to use: small pages cost about a tenth of the bandwidth of streaming over weights.
+/// Memory that starts on a cache line; from about two megabytes on, on a huge page, which the
+/// system is asked to use: small pages cost about a tenth of the bandwidth of streaming over
+/// weights.
 void* allocate_aligned(std::size_t bytes);
 void free_aligned(void* memory, std::size_t bytes);
 
