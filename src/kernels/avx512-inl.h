@@ -262,9 +262,12 @@ inline __m512i total(const FieldSums& sums) {
 }
 
 template <TileLayout layout>
-inline void accumulate_one_token(const std::uint8_t* panel, std::size_t steps,
-                                 const std::int8_t* codes, std::int32_t* sums) {
+inline void accumulate_one_token(const std::uint8_t* panel, std::size_t first_input,
+                                 std::size_t inputs, const std::int8_t* codes, std::int32_t* sums) {
   using Geometry = TileGeometry<layout>;
+  const std::size_t steps = inputs / Geometry::kStepInputs;
+  panel += first_input / Geometry::kStepInputs * kPanelStepBytes;
+  codes += first_input;
   FieldSums upper = {};
   FieldSums lower = {};
   for (std::size_t step = 0; step < steps; ++step) {
@@ -320,9 +323,7 @@ inline void accumulate<TileLayout::t16, 1>(const std::uint8_t* panel, std::size_
                                            std::size_t inputs, const std::int8_t* codes,
                                            std::size_t /*stride*/,
                                            std::int32_t (*sums)[kPanelRows]) {
-  constexpr std::size_t kStepInputs = TileGeometry<TileLayout::t16>::kStepInputs;
-  accumulate_one_token<TileLayout::t16>(panel + first_input / kStepInputs * kPanelStepBytes,
-                                        inputs / kStepInputs, codes + first_input, sums[0]);
+  accumulate_one_token<TileLayout::t16>(panel, first_input, inputs, codes, sums[0]);
 }
 
 template <>
@@ -330,9 +331,7 @@ inline void accumulate<TileLayout::t2, 1>(const std::uint8_t* panel, std::size_t
                                           std::size_t inputs, const std::int8_t* codes,
                                           std::size_t /*stride*/,
                                           std::int32_t (*sums)[kPanelRows]) {
-  constexpr std::size_t kStepInputs = TileGeometry<TileLayout::t2>::kStepInputs;
-  accumulate_one_token<TileLayout::t2>(panel + first_input / kStepInputs * kPanelStepBytes,
-                                       inputs / kStepInputs, codes + first_input, sums[0]);
+  accumulate_one_token<TileLayout::t2>(panel, first_input, inputs, codes, sums[0]);
 }
 
 }  // namespace

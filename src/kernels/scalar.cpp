@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The scalar table: the reference that every other ISA is compared with, and the reading version of
 // the vocabulary of row_ops-inl.h and ternary_gemm-inl.h. Compilers vectorize some of its loops.
-#include <bit>
-#include <cmath>
+#include <cstddef>
+#include <cstdint>
 
 #include "kernels/kernel_table.h"
 #include "ternary/tile_packing-inl.h"
