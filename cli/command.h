@@ -16,6 +16,7 @@ using Command = std::function<int()>;
 
 // Each adds one subcommand, which sets `chosen` when the user picks it.
 void add_quantize_command(CLI::App& app, Command& chosen);
+void add_convert_command(CLI::App& app, Command& chosen);
 void add_inspect_command(CLI::App& app, Command& chosen);
 void add_doctor_command(CLI::App& app, Command& chosen);
 void add_bench_command(CLI::App& app, Command& chosen);

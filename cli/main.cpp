@@ -13,10 +13,11 @@ constexpr int kFailure = 1;
 constexpr int kUsageError = 2;
 
 constexpr const char* kDescription =
-    "bitnet: quantize, inspect and run ternary (BitNet b1.58) language models";
+    "bitnet: quantize, convert and inspect ternary (BitNet b1.58) language models";
 
 constexpr const char* kExamples = R"(Examples:
   bitnet quantize models/bitnet-2b4t -o bitnet-2b4t.gguf   ternarize a checkpoint folder
+  bitnet convert bitnet-2b4t.gguf -o hf --to safetensors   any dialect of file into any other
   bitnet inspect bitnet-2b4t.gguf                          what is inside?
   bitnet inspect bitnet-2b4t.gguf --source models/bitnet-2b4t
                                                            how far is it from the float weights?
@@ -45,6 +46,7 @@ int main(int argc, char** argv) {
 
   bitnet::cli::Command chosen;
   bitnet::cli::add_quantize_command(app, chosen);
+  bitnet::cli::add_convert_command(app, chosen);
   bitnet::cli::add_inspect_command(app, chosen);
   bitnet::cli::add_doctor_command(app, chosen);
   bitnet::cli::add_bench_command(app, chosen);

@@ -5,11 +5,11 @@
 #include <bitnet/bit_linear.h>
 #include <bitnet/checkpoint.h>
 #include <bitnet/config.h>
+#include <bitnet/convert_checkpoint.h>
 #include <bitnet/diagnostics.h>
 #include <bitnet/error.h>
 #include <bitnet/inspect_checkpoint.h>
 #include <bitnet/quantize.h>
-#include <bitnet/quantize_checkpoint.h>
 #include <bitnet/runtime.h>
 #include <bitnet/serialization.h>
 #include <bitnet/ste.h>

@@ -74,6 +74,19 @@ void OutputFile::append(std::span<const std::byte> bytes) {
   }
 }
 
+void OutputFile::overwrite(std::uint64_t position, std::span<const std::byte> bytes) {
+  flush();
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(position));
+    if (written >= 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+      position += static_cast<std::uint64_t>(written);
+    } else if (errno != EINTR) {
+      fail("write");
+    }
+  }
+}
+
 void OutputFile::commit() {
   flush();
   if (::fsync(fd_) != 0) {

@@ -22,6 +22,8 @@ class OutputFile {
 
   /// Buffered. Throws IoError when the system takes fewer bytes (disk full, quota).
   void append(std::span<const std::byte> bytes);
+  /// Replaces bytes that were appended before, `position + bytes.size() <= offset()`.
+  void overwrite(std::uint64_t position, std::span<const std::byte> bytes);
   /// Bytes appended so far.
   std::uint64_t offset() const { return offset_; }
   /// Flush, sync, rename, sync the folder. Call once, last.

@@ -47,7 +47,7 @@ std::string_view to_string(Encoding encoding) {
       return "TQ2_0";
     case Encoding::i2_s:
       return "I2_S";
-    case Encoding::other:
+    default:
       break;
   }
   return "other";

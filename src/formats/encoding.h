@@ -51,7 +51,7 @@ constexpr BlockLayout block_layout(Encoding encoding) {
       return {256, 66};
     case Encoding::i2_s:
       return {128, 32, 0, 32};
-    case Encoding::other:
+    default:
       break;
   }
   return {1, 0};

@@ -17,6 +17,7 @@ namespace bitnet {
 
 /// i2_s, tq1_0, tq2_0, q2_0 and q4_0 carry trits exactly.
 bool holds_trits(Encoding encoding);
+inline bool is_ternary_type(Encoding e) { return e == Encoding::i2_s || e == Encoding::tq1_0 || e == Encoding::tq2_0; }
 /// Columns must be a multiple of this: 128, 256, 256, 64, 32.
 std::size_t required_multiple(Encoding encoding);
 /// Bytes of one row of `columns` trits, without i2_s_tail. Throws UnsupportedError naming the

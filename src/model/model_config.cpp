@@ -15,12 +15,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::uint64_t kMaxSize = std::numeric_limits<std::int32_t>::max();
-
-/// Typed access to the keys of one JSON object; `path` leads to it, for messages.
+/// Typed access to the keys of one JSON object; `path` (file, keys) leads to it, for messages.
 class ObjectReader {
  public:
-  ObjectReader(const Json& object, std::string path) : object_(object), path_(std::move(path)) {}
+  ObjectReader(const Json& object, std::string file, std::string path = "")
+      : object_(object), file_(std::move(file)), path_(std::move(path)) {}
 
   /// nullptr when the key is absent or null, which published files use alike.
   const Json* find(const char* key) const {
@@ -30,8 +29,7 @@ class ObjectReader {
 
   [[noreturn]] void fail(const char* key, const std::string& expected) const {
     const auto found = object_.find(key);
-    throw FormatError(message("config.json: key \"", path_, key, "\": expected ", expected,
-                              ", found ",
+    throw FormatError(message(file_, ": key \"", path_, key, "\": expected ", expected, ", found ",
                               found == object_.end() ? "no such key" : description(*found)));
   }
 
@@ -41,7 +39,8 @@ class ObjectReader {
     if (value == nullptr && fallback) {
       return *fallback;
     }
-    if (value == nullptr || !value->is_number_unsigned() || *value == 0U || *value > kMaxSize) {
+    if (value == nullptr || !value->is_number_unsigned() || *value == 0U ||
+        *value > kMaxModelSize) {
       fail(key, "a positive integer below 2^31");
     }
     return value->get<std::uint64_t>();
@@ -88,7 +87,10 @@ class ObjectReader {
     }
     std::vector<std::uint64_t> ids;
     const auto append = [&](const Json& id) {
-      if (!id.is_number_unsigned() || id > kMaxSize) {
+      if (id == -1) {
+        return;  // what some published files write for "none"
+      }
+      if (!id.is_number_unsigned() || id > kMaxModelSize) {
         fail(key, "token ids");
       }
       ids.push_back(id.get<std::uint64_t>());
@@ -125,7 +127,7 @@ class ObjectReader {
     if (!value->is_object()) {
       fail(key, "an object");
     }
-    return ObjectReader(*value, path_ + key + ".");
+    return ObjectReader(*value, file_, path_ + key + ".");
   }
 
  private:
@@ -137,6 +139,7 @@ class ObjectReader {
   }
 
   const Json& object_;
+  std::string file_;
   std::string path_;
 };
 
@@ -180,28 +183,70 @@ std::optional<QuantizationConfig> parse_quantization(const ObjectReader& object)
   return result;
 }
 
-Json parse_object(std::string_view text) {
+/// Deep nesting would exhaust the stack when the value is destroyed.
+Json parse_object(std::string_view text, const char* file) {
+  constexpr int kMaxDepth = 64;
+  const auto check_depth = [&](int depth, Json::parse_event_t /*event*/, Json& /*parsed*/) {
+    if (depth > kMaxDepth) {
+      throw FormatError(message(file, ": expected JSON of at most ", kMaxDepth, " levels"));
+    }
+    return true;
+  };
   Json json;
   try {
-    json = Json::parse(text);
+    json = Json::parse(text, check_depth);
   } catch (const Json::exception& error) {
-    throw FormatError(message("config.json: ", error.what()));
+    throw FormatError(message(file, ": ", error.what()));
   }
   if (!json.is_object()) {
-    throw FormatError(message("config.json: expected an object, found ", json.type_name()));
+    throw FormatError(message(file, ": expected an object, found ", json.type_name()));
   }
   return json;
+}
+
+/// Gemma's files have a key of their own for it.
+std::string parse_hidden_act(const ObjectReader& object) {
+  return object.find("hidden_act") == nullptr && object.find("hidden_activation") != nullptr
+             ? object.text("hidden_activation")
+             : object.text("hidden_act");
+}
+
+void parse_rope(const ObjectReader& object, ModelConfig& config) {
+  config.rope_theta = parse_rope_theta(object);
+  if (object.find("rope_local_base_freq") != nullptr) {
+    config.rope_local_theta = object.positive("rope_local_base_freq");
+  }
+  // Newer files hold the scaling in rope_parameters, where "default" means none.
+  const std::optional<ObjectReader> scaling =
+      object.object(object.find("rope_scaling") != nullptr ? "rope_scaling" : "rope_parameters");
+  if (!scaling) {
+    return;
+  }
+  const std::string type =
+      scaling->text("rope_type", scaling->text("type", std::string("default")));
+  if (type != "default" && type != "none") {
+    config.rope_scaling = type;
+    config.rope_scaling_factor = scaling->positive("factor", 1.0);
+  }
+}
+
+std::optional<std::uint64_t> parse_token_id(const ObjectReader& object, const char* key) {
+  const std::vector<std::uint64_t> ids = object.token_ids(key);
+  if (ids.size() > 1) {
+    object.fail(key, "one token id");
+  }
+  return ids.empty() ? std::nullopt : std::optional(ids.front());
 }
 
 }  // namespace
 
 ModelConfig parse_model_config(std::string_view config_json) {
-  const Json json = parse_object(config_json);
-  const ObjectReader object(json, "");
+  const Json json = parse_object(config_json, "config.json");
+  const ObjectReader object(json, "config.json");
   ModelConfig config;
   config.architectures = object.texts("architectures");
   config.model_type = object.text("model_type", "");
-  config.hidden_act = object.text("hidden_act");
+  config.hidden_act = parse_hidden_act(object);
   config.hidden_size = object.size("hidden_size");
   config.intermediate_size = object.size("intermediate_size");
   config.num_hidden_layers = object.size("num_hidden_layers");
@@ -211,16 +256,41 @@ ModelConfig parse_model_config(std::string_view config_json) {
   config.vocab_size = object.size("vocab_size");
   config.max_position_embeddings = object.size("max_position_embeddings");
   config.rms_norm_eps = object.positive("rms_norm_eps");
-  config.rope_theta = parse_rope_theta(object);
-  config.tie_word_embeddings = object.flag("tie_word_embeddings", false);
-  const std::vector<std::uint64_t> bos = object.token_ids("bos_token_id");
-  if (bos.size() > 1) {
-    object.fail("bos_token_id", "one token id");
+  parse_rope(object, config);
+  // Some files carry a window beside the flag that turns it off.
+  if (object.flag("use_sliding_window", true) && object.find("sliding_window") != nullptr) {
+    config.sliding_window = object.size("sliding_window");
   }
-  config.bos_token_id = bos.empty() ? std::nullopt : std::optional(bos.front());
+  // Transformers leaves out what a class has by default: Gemma ties, the others here do not.
+  config.tie_word_embeddings =
+      object.flag("tie_word_embeddings", config.model_type.starts_with("gemma"));
+  config.bos_token_id = parse_token_id(object, "bos_token_id");
+  config.pad_token_id = parse_token_id(object, "pad_token_id");
   config.eos_token_ids = object.token_ids("eos_token_id");
   config.quantization_config = parse_quantization(object);
   return config;
+}
+
+std::string parse_pooling(std::string_view pooling_json) {
+  constexpr const char* kFile = "1_Pooling/config.json";
+  const Json json = parse_object(pooling_json, kFile);
+  const ObjectReader object(json, kFile);
+  std::string pooling;
+  for (const auto& [key, name] :
+       {std::pair{"pooling_mode_mean_tokens", "mean"}, std::pair{"pooling_mode_cls_token", "cls"},
+        std::pair{"pooling_mode_lasttoken", "last"}}) {
+    if (!object.flag(key, false)) {
+      continue;
+    }
+    if (!pooling.empty()) {
+      object.fail(key, "false, as another mode is on");
+    }
+    pooling = name;
+  }
+  if (pooling.empty()) {
+    object.fail("pooling_mode_lasttoken", "true, or another mode (mean, cls) on");
+  }
+  return pooling;
 }
 
 }  // namespace bitnet

@@ -9,13 +9,14 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <exception>
 #include <limits>
 #include <vector>
 
 #include "base/aligned_vector.h"
-#include "base/thread_pool.h"
+#include "base/message.h"
+#include "formats/ternary_encodings.h"
 #include "kernels/kernel_table.h"
+#include "model/row_blocks.h"
 #include "quantize/weight_rule.h"
 
 namespace bitnet {
@@ -23,11 +24,11 @@ namespace {
 
 constexpr std::uint32_t kInfinityBits = 0x7f800000;
 
-/// One row of an F32, F16 or BF16 matrix as floats [columns].
+/// One stored row as floats [columns], without any scale tensor.
 void load_row(const StoredTensor& tensor, std::size_t row, const Runtime& runtime, float* out) {
   const std::size_t columns = tensor.shape.columns();
-  if (tensor.encoding == Encoding::f32) {
-    std::memcpy(out, tensor.bytes.data() + row * columns * sizeof(float), columns * sizeof(float));
+  if (tensor.encoding != Encoding::f16 && tensor.encoding != Encoding::bf16) {
+    decode_to_float(tensor, row, 1, {out, columns});
     return;
   }
   // Through an aligned chunk: a tensor may begin at any byte of its file.
@@ -44,12 +45,37 @@ void load_row(const StoredTensor& tensor, std::size_t row, const Runtime& runtim
   }
 }
 
+/// Where the row that Hugging Face numbers `row` lies.
+std::size_t stored_row(const ModelSource& source, const SourceWeight& weight, std::size_t row) {
+  return weight.rows_are_permuted ? query_key_permuted_row(row, source.config().head_dim) : row;
+}
+
+/// What a GGUF file's X.scale says, 1 without one.
+float scale_factor(const SourceWeight& weight) {
+  if (weight.hf_packed || weight.scale_tensor == nullptr) {
+    return 1;
+  }
+  const StoredTensor& tensor = *weight.scale_tensor;
+  float factor = 0;
+  if (tensor.shape.numel() == 1) {
+    decode_to_float(tensor, 0, 1, {&factor, 1});
+  }
+  if (!(factor > 0) || !std::isfinite(factor)) {
+    throw QuantizationError(message(tensor.file.string(), ": tensor '", tensor.name,
+                                    "': expected one positive finite number, found ", factor,
+                                    " in shape ", tensor.shape.to_string()));
+  }
+  return factor;
+}
+
+/// Floats, ternarized by absmean unless they are {-s, 0, s} already.
 class MasterReader : public ProjectionReader {
  public:
-  MasterReader(const Checkpoint& checkpoint, const StoredTensor& weight, const Runtime& runtime,
+  MasterReader(const ModelSource& source, const SourceWeight& weight, const Runtime& runtime,
                const BytesRead& on_read)
-      : weight_(weight), runtime_(runtime) {
-    const std::size_t rows = weight.shape.rows();
+      : source_(source), weight_(weight), runtime_(runtime), factor_(scale_factor(weight)) {
+    const StoredTensor& tensor = weight.tensor;
+    const std::size_t rows = tensor.shape.rows();
     std::vector<RowMeasure> measures(rows);
     AlignedVector<float> scratch;
     for_each_row_block(rows, columns(), [&](std::size_t first, std::size_t count) {
@@ -57,14 +83,19 @@ class MasterReader : public ProjectionReader {
       parallel_rows(runtime, count, [&](std::size_t i) {
         measures[first + i] = measure(first + i, scratch.data() + i * columns());
       });
-      checkpoint.release(weight);
-      on_read(count * (weight.bytes.size() / rows));
+      source.checkpoint().release(tensor);
+      on_read(count * (tensor.bytes.size() / rows));
     });
     choose_rule(measures);
+    if (is_ternary_type(tensor.encoding) && !was_ternary_ && !all_zero_) {
+      throw UnsupportedError(message("tensor ", tensor.name,
+                                     ": expected one scale for the whole matrix, found blocks of ",
+                                     "different scales, which cannot be kept"));
+    }
   }
 
   SquareSums read_row(std::size_t row, float* scratch, std::int8_t* trits) const override {
-    load_row(weight_, row, runtime_, scratch);
+    load(row, scratch);
     runtime_.kernels().ternarize(scratch, columns(), threshold_,
                                  reinterpret_cast<std::uint8_t*>(trits));
     for (std::size_t k = 0; k < columns(); ++k) {
@@ -85,17 +116,24 @@ class MasterReader : public ProjectionReader {
     bool one_magnitude;  // every element is 0 or ± the row's largest
   };
 
-  std::size_t columns() const { return weight_.shape.columns(); }
+  std::size_t columns() const { return weight_.tensor.shape.columns(); }
+
+  void load(std::size_t row, float* out) const {
+    load_row(weight_.tensor, stored_row(source_, weight_, row), runtime_, out);
+    if (factor_ != 1) {
+      std::transform(out, out + columns(), out, [this](float w) { return w * factor_; });
+    }
+  }
 
   RowMeasure measure(std::size_t row, float* scratch) const {
-    load_row(weight_, row, runtime_, scratch);
+    load(row, scratch);
     const float* const end = scratch + columns();
     const std::uint32_t absmax_bits = runtime_.kernels().absmax_bits(scratch, columns());
     if (absmax_bits >= kInfinityBits) {
       const float* const bad =
           std::find_if(scratch, scratch + columns(), [](float w) { return !std::isfinite(w); });
-      throw NonFiniteError("tensor " + weight_.name, row, static_cast<std::size_t>(bad - scratch),
-                           *bad);
+      throw NonFiniteError("tensor " + weight_.tensor.name, row,
+                           static_cast<std::size_t>(bad - scratch), *bad);
     }
     const auto largest = std::bit_cast<float>(absmax_bits);
     const bool one_magnitude = std::all_of<const float*>(
@@ -113,38 +151,48 @@ class MasterReader : public ProjectionReader {
     const auto fits = [&](const RowMeasure& row) {
       return row.one_magnitude && (row.absmax_bits == 0 || row.absmax_bits == absmax_bits);
     };
-    was_ternary_ = absmax_bits != 0 && std::all_of(measures.begin(), measures.end(), fits);
+    all_zero_ = absmax_bits == 0;
+    was_ternary_ = !all_zero_ && std::all_of(measures.begin(), measures.end(), fits);
     if (was_ternary_) {
       scale_ = std::bit_cast<float>(absmax_bits);
       threshold_ = scale_;
     } else {
       const BitNetConfig config = BitNetConfig::b158();
-      scale_ = weight_scale(sum_abs, weight_.shape.numel(), config);
+      scale_ = weight_scale(sum_abs, weight_.tensor.shape.numel(), config);
       threshold_ = ternary_threshold(scale_, config);
     }
   }
 
-  const StoredTensor& weight_;
+  const ModelSource& source_;
+  const SourceWeight& weight_;
   const Runtime& runtime_;
+  float factor_;  // of a scale tensor beside floats
   float threshold_ = 0;
+  bool all_zero_ = false;
 };
 
-class PackedReader : public ProjectionReader {
+/// Trits as they are stored.
+class TritReader : public ProjectionReader {
  public:
-  PackedReader(const StoredTensor& weight, std::size_t rows, float scale)
-      : weight_(weight), rows_(rows) {
+  TritReader(const ModelSource& source, const SourceWeight& weight, float scale)
+      : source_(source), weight_(weight) {
     scale_ = scale;
     was_ternary_ = true;
   }
 
   SquareSums read_row(std::size_t row, float* /*scratch*/, std::int8_t* trits) const override {
-    decode_hf_packed(weight_, rows_, row, 1, {trits, weight_.shape.columns()});
+    const std::span out(trits, weight_.name.columns);
+    if (weight_.hf_packed) {
+      decode_hf_packed(weight_.tensor, weight_.name.rows, row, 1, out);
+    } else {
+      decode_trits(weight_.tensor, stored_row(source_, weight_, row), 1, out);
+    }
     return {};
   }
 
  private:
-  const StoredTensor& weight_;
-  std::size_t rows_;
+  const ModelSource& source_;
+  const SourceWeight& weight_;
 };
 
 }  // namespace
@@ -184,41 +232,46 @@ SquareSums square_sums(const float* weights, const float* approximations, std::s
   return sums;
 }
 
-std::unique_ptr<ProjectionReader> open_masters(const Checkpoint& checkpoint,
-                                               const StoredTensor& weight, const Runtime& runtime,
-                                               const BytesRead& on_read) {
-  return std::make_unique<MasterReader>(checkpoint, weight, runtime, on_read);
+bool needs_measuring(const SourceWeight& weight) {
+  return !weight.hf_packed && !is_ternary_type(weight.tensor.encoding);
 }
 
-std::unique_ptr<ProjectionReader> open_packed(const StoredTensor& weight, std::size_t rows,
-                                              const StoredTensor& weight_scale,
-                                              HfScaleMeaning meaning) {
-  return std::make_unique<PackedReader>(weight, rows, read_hf_scale(weight_scale, meaning));
-}
-
-void for_each_row_block(std::size_t rows, std::size_t columns,
-                        const std::function<void(std::size_t first, std::size_t count)>& body) {
-  constexpr std::size_t kBlockNumbers = std::size_t{1} << 20;
-  const std::size_t block = std::max<std::size_t>(1, kBlockNumbers / columns);
-  for (std::size_t first = 0; first < rows; first += block) {
-    body(first, std::min(block, rows - first));
+std::unique_ptr<ProjectionReader> open_projection(const ModelSource& source,
+                                                  const SourceWeight& weight,
+                                                  const Runtime& runtime,
+                                                  const BytesRead& on_read) {
+  if (weight.hf_packed) {
+    return std::make_unique<TritReader>(
+        source, weight, read_hf_scale(*weight.scale_tensor, source.scale_meaning()));
   }
+  const std::optional<float> stored =
+      is_ternary_type(weight.tensor.encoding) ? common_scale(weight.tensor) : std::nullopt;
+  if (!stored) {
+    return std::make_unique<MasterReader>(source, weight, runtime, on_read);
+  }
+  const float scale = *stored * scale_factor(weight);
+  if (!(scale > 0) || !std::isfinite(scale)) {
+    throw QuantizationError(message(weight.tensor.file.string(), ": tensor '", weight.tensor.name,
+                                    "': expected a positive finite scale, found ", scale));
+  }
+  return std::make_unique<TritReader>(source, weight, scale);
 }
 
-void parallel_rows(const Runtime& runtime, std::size_t count,
-                   const std::function<void(std::size_t)>& body) {
-  std::vector<std::exception_ptr> errors(count);
-  runtime.pool().parallel_for(count, [&](std::size_t i) {
-    try {
-      body(i);
-    } catch (...) {
-      errors[i] = std::current_exception();
-    }
-  });
-  for (const std::exception_ptr& error : errors) {
-    if (error) {
-      std::rethrow_exception(error);
-    }
+void read_float_row(const ModelSource& source, const SourceWeight& weight, const Runtime& runtime,
+                    std::size_t row, std::span<float> out) {
+  if (weight.hf_packed) {
+    AlignedVector<std::int8_t> trits(out.size());
+    decode_hf_packed(weight.tensor, weight.name.rows, row, 1, trits);
+    const float scale = read_hf_scale(*weight.scale_tensor, source.scale_meaning());
+    std::transform(trits.begin(), trits.end(), out.begin(),
+                   [scale](std::int8_t trit) { return scale * static_cast<float>(trit); });
+    return;
+  }
+  load_row(weight.tensor, stored_row(source, weight, row), runtime, out.data());
+  const float factor = scale_factor(weight);
+  const float added = weight.one_was_added ? 1 : 0;
+  for (float& value : out) {
+    value = value * factor - added;
   }
 }
 

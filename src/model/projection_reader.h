@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A projection matrix of a Hugging Face checkpoint as rows of trits, whichever way it is stored.
+// The weights of a model as rows of trits or of floats, whichever way they are stored.
 #pragma once
 
 #include <bitnet/checkpoint.h>
@@ -9,8 +9,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 
-#include "formats/hf_packed.h"
+#include "model/model_source.h"
 
 namespace bitnet {
 
@@ -27,7 +28,7 @@ struct SquareSums {
 /// Sums over one row of n numbers, in an order that no compiler changes.
 SquareSums square_sums(const float* weights, const float* approximations, std::size_t n);
 
-/// Rows are numbered as in the checkpoint; read_row may be called from many threads.
+/// Rows are numbered as in a Hugging Face checkpoint; read_row may be called from many threads.
 class ProjectionReader {
  public:
   virtual ~ProjectionReader() = default;
@@ -35,6 +36,7 @@ class ProjectionReader {
   /// nothing was rounded. Throws TernaryError for a code that is no trit.
   virtual SquareSums read_row(std::size_t row, float* scratch, std::int8_t* trits) const = 0;
 
+  /// What multiplies the trits.
   float scale() const { return scale_; }
   /// The checkpoint already held {-scale, 0, scale}.
   bool was_ternary() const { return was_ternary_; }
@@ -47,27 +49,21 @@ class ProjectionReader {
 /// Told how many more bytes of the checkpoint were read.
 using BytesRead = std::function<void(std::uint64_t)>;
 
-/// Float masters [rows, columns], F32, F16 or BF16: reads all of them once to find the absmean
-/// scale of BitNetConfig::b158(). A matrix whose nonzero magnitudes are all equal is ternary
-/// already: its absmean would shrink the scale by its density, so it keeps that magnitude. Throws
-/// NonFiniteError naming tensor, row and column. The arguments must outlive the reader.
-std::unique_ptr<ProjectionReader> open_masters(const Checkpoint& checkpoint,
-                                               const StoredTensor& weight, const Runtime& runtime,
-                                               const BytesRead& on_read);
+/// The matrix as trits. What is stored as trits keeps them and its scale. Floats (and quantized
+/// floats) are read once to find the absmean scale of BitNetConfig::b158(); a matrix whose nonzero
+/// magnitudes are all equal is ternary already: its absmean would shrink the scale by its density,
+/// so it keeps that magnitude. Throws NonFiniteError naming tensor, row and column,
+/// UnsupportedError for trits with several scales, which one scale cannot replace. The arguments
+/// must outlive the reader.
+std::unique_ptr<ProjectionReader> open_projection(const ModelSource& source,
+                                                  const SourceWeight& weight,
+                                                  const Runtime& runtime, const BytesRead& on_read);
 
-/// The packed codes of a matrix of `rows` rows and its scale (formats/hf_packed.h), kept exactly.
-std::unique_ptr<ProjectionReader> open_packed(const StoredTensor& weight, std::size_t rows,
-                                              const StoredTensor& weight_scale,
-                                              HfScaleMeaning meaning);
+/// Whether open_projection reads the whole matrix to find its scale, as of all but ternary types.
+bool needs_measuring(const SourceWeight& weight);
 
-/// Calls body(first, count) over [0, rows) in blocks that hold about a million numbers: enough work
-/// for every thread, little memory beside any model.
-void for_each_row_block(std::size_t rows, std::size_t columns,
-                        const std::function<void(std::size_t first, std::size_t count)>& body);
-
-/// Calls body(i) for each i below count, on all threads of the runtime; then rethrows what the
-/// lowest i threw, so that an error does not depend on the number of threads.
-void parallel_rows(const Runtime& runtime, std::size_t count,
-                   const std::function<void(std::size_t)>& body);
+/// One row of any weight as the numbers that the model computes with, scales applied: [columns].
+void read_float_row(const ModelSource& source, const SourceWeight& weight, const Runtime& runtime,
+                    std::size_t row, std::span<float> out);
 
 }  // namespace bitnet

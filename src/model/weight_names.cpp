@@ -1,28 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "model/weight_names.h"
 
-#include <bitnet/error.h>
-
-#include <algorithm>
 #include <array>
-#include <charconv>
-#include <optional>
-#include <span>
 
 #include "base/message.h"
 
 namespace bitnet {
 namespace {
-
-constexpr std::array<ModelFamily, 7> kFamilies = {{
-    {"BitNetForCausalLM", "relu2", "bitnet-b1.58", false},
-    {"BitNetForCausalLM", "silu", "bitnet", false},
-    {"BitnetForCausalLM", "silu", "bitnet", false},
-    {"BitnetForCausalLM", "relu2", "bitnet-b1.58", false},
-    {"LlamaForCausalLM", "silu", "llama", true},
-    {"Qwen3Model", "silu", "qwen3", false},
-    {"Qwen3ForCausalLM", "silu", "qwen3", false},
-}};
 
 /// Number of rows or columns of a weight, by what it counts.
 enum class Extent { one, hidden, intermediate, query, key_value, head, vocabulary };
@@ -53,186 +37,112 @@ struct KnownWeight {
   WeightRole role;
   Extent rows;
   Extent columns;
-  bool required;
+  unsigned groups;  // belongs to families with any of these
 };
+
+constexpr WeightRole kNorm = WeightRole::norm;
+constexpr WeightRole kProjection = WeightRole::projection;
 
 constexpr std::array<KnownWeight, 3> kModelWeights = {{
-    {"embed_tokens", "token_embd", WeightRole::embedding, Extent::vocabulary, Extent::hidden, true},
-    {"norm", "output_norm", WeightRole::norm, Extent::one, Extent::hidden, true},
-    // Required exactly when it is not tied to the embedding.
-    {"lm_head", "output", WeightRole::embedding, Extent::vocabulary, Extent::hidden, false},
+    {"embed_tokens", "token_embd", WeightRole::embedding, Extent::vocabulary, Extent::hidden,
+     kBaseWeights},
+    {"norm", "output_norm", kNorm, Extent::one, Extent::hidden, kBaseWeights},
+    {"lm_head", "output", WeightRole::embedding, Extent::vocabulary, Extent::hidden, kBaseWeights},
 }};
 
-/// Weights of one layer in the order of computation. Families differ in which of the optional norms
-/// they have, and 1bitLLM has its own names for two of them.
-constexpr std::array<KnownWeight, 15> kLayerWeights = {{
-    {"input_layernorm", "attn_norm", WeightRole::norm, Extent::one, Extent::hidden, true},
-    {"self_attn.q_proj", "attn_q", WeightRole::projection, Extent::query, Extent::hidden, true},
-    {"self_attn.k_proj", "attn_k", WeightRole::projection, Extent::key_value, Extent::hidden, true},
-    {"self_attn.v_proj", "attn_v", WeightRole::projection, Extent::key_value, Extent::hidden, true},
-    {"self_attn.q_norm", "attn_q_norm", WeightRole::norm, Extent::one, Extent::head, false},
-    {"self_attn.k_norm", "attn_k_norm", WeightRole::norm, Extent::one, Extent::head, false},
-    {"self_attn.attn_sub_norm", "attn_sub_norm", WeightRole::norm, Extent::one, Extent::query,
-     false},
-    {"self_attn.inner_attn_ln", "attn_sub_norm", WeightRole::norm, Extent::one, Extent::query,
-     false},
-    {"self_attn.o_proj", "attn_output", WeightRole::projection, Extent::hidden, Extent::query,
-     true},
-    {"post_attention_layernorm", "ffn_norm", WeightRole::norm, Extent::one, Extent::hidden, true},
-    {"mlp.gate_proj", "ffn_gate", WeightRole::projection, Extent::intermediate, Extent::hidden,
-     true},
-    {"mlp.up_proj", "ffn_up", WeightRole::projection, Extent::intermediate, Extent::hidden, true},
-    {"mlp.ffn_sub_norm", "ffn_sub_norm", WeightRole::norm, Extent::one, Extent::intermediate,
-     false},
-    {"mlp.ffn_layernorm", "ffn_sub_norm", WeightRole::norm, Extent::one, Extent::intermediate,
-     false},
-    {"mlp.down_proj", "ffn_down", WeightRole::projection, Extent::hidden, Extent::intermediate,
-     true},
+/// Weights of one layer in the order of computation. Gemma's four norms have their own names for
+/// what the other families call ffn_norm, which is why the two cases are told apart by name below.
+constexpr std::array<KnownWeight, 25> kLayerWeights = {{
+    {"input_layernorm", "attn_norm", kNorm, Extent::one, Extent::hidden, kBaseWeights},
+    {"self_attn.q_proj.norm", "attn_q_norm_in", kNorm, Extent::one, Extent::hidden,
+     kProjectionNorms},
+    {"self_attn.q_proj", "attn_q", kProjection, Extent::query, Extent::hidden, kBaseWeights},
+    {"self_attn.k_proj.norm", "attn_k_norm_in", kNorm, Extent::one, Extent::hidden,
+     kProjectionNorms},
+    {"self_attn.k_proj", "attn_k", kProjection, Extent::key_value, Extent::hidden, kBaseWeights},
+    {"self_attn.v_proj.norm", "attn_v_norm_in", kNorm, Extent::one, Extent::hidden,
+     kProjectionNorms},
+    {"self_attn.v_proj", "attn_v", kProjection, Extent::key_value, Extent::hidden, kBaseWeights},
+    {"self_attn.q_norm", "attn_q_norm", kNorm, Extent::one, Extent::head, kQueryKeyNorms},
+    {"self_attn.k_norm", "attn_k_norm", kNorm, Extent::one, Extent::head, kQueryKeyNorms},
+    {"self_attn.attn_sub_norm", "attn_sub_norm", kNorm, Extent::one, Extent::query, kSubNorms},
+    {"self_attn.inner_attn_ln", "attn_sub_norm", kNorm, Extent::one, Extent::query, kInnerNorms},
+    {"self_attn.o_proj.norm", "attn_output_norm_in", kNorm, Extent::one, Extent::query,
+     kProjectionNorms},
+    {"self_attn.o_proj", "attn_output", kProjection, Extent::hidden, Extent::query, kBaseWeights},
+    {"post_attention_layernorm", "post_attention_norm", kNorm, Extent::one, Extent::hidden,
+     kSandwichNorms},
+    {"pre_feedforward_layernorm", "ffn_norm", kNorm, Extent::one, Extent::hidden, kSandwichNorms},
+    {"post_attention_layernorm", "ffn_norm", kNorm, Extent::one, Extent::hidden, kBaseWeights},
+    {"mlp.gate_proj.norm", "ffn_gate_norm_in", kNorm, Extent::one, Extent::hidden,
+     kProjectionNorms},
+    {"mlp.gate_proj", "ffn_gate", kProjection, Extent::intermediate, Extent::hidden, kBaseWeights},
+    {"mlp.up_proj.norm", "ffn_up_norm_in", kNorm, Extent::one, Extent::hidden, kProjectionNorms},
+    {"mlp.up_proj", "ffn_up", kProjection, Extent::intermediate, Extent::hidden, kBaseWeights},
+    {"mlp.ffn_sub_norm", "ffn_sub_norm", kNorm, Extent::one, Extent::intermediate, kSubNorms},
+    {"mlp.ffn_layernorm", "ffn_sub_norm", kNorm, Extent::one, Extent::intermediate, kInnerNorms},
+    {"mlp.down_proj.norm", "ffn_down_norm_in", kNorm, Extent::one, Extent::intermediate,
+     kProjectionNorms},
+    {"mlp.down_proj", "ffn_down", kProjection, Extent::hidden, Extent::intermediate, kBaseWeights},
+    {"post_feedforward_layernorm", "post_ffw_norm", kNorm, Extent::one, Extent::hidden,
+     kSandwichNorms},
 }};
 
-/// Removes `prefix` from the front of `text` when it is there.
-bool consume_prefix(std::string_view& text, std::string_view prefix) {
-  const bool found = text.starts_with(prefix);
-  text.remove_prefix(found ? prefix.size() : 0);
-  return found;
+/// In a family with four norms post_attention_layernorm is another norm than in one with two.
+bool is_shadowed(const KnownWeight& known, unsigned groups) {
+  return (groups & kSandwichNorms) != 0 && known.groups == kBaseWeights &&
+         known.hugging_face == "post_attention_layernorm";
 }
 
-bool consume_suffix(std::string_view& text, std::string_view suffix) {
-  const bool found = text.ends_with(suffix);
-  text.remove_suffix(found ? suffix.size() : 0);
-  return found;
-}
-
-/// "12.rest" -> 12, leaving "rest".
-std::optional<std::uint64_t> consume_layer(std::string_view& text) {
-  std::uint64_t layer = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), layer);
-  const auto digits = static_cast<std::size_t>(end - text.data());
-  if (error != std::errc{} || !text.substr(digits).starts_with('.')) {
-    return std::nullopt;
-  }
-  text.remove_prefix(digits + 1);
-  return layer;
-}
-
-/// What the ends of a tensor's name say about it: "<module>[.norm].weight" or
-/// "<module>.weight_scale".
-struct Module {
-  std::string_view name;
-  bool weight_scale;
-  bool own_norm;  // the norm that bitnet-embedding puts in front of each projection
-};
-
-std::optional<Module> parse_module(std::string_view text) {
-  if (consume_suffix(text, ".weight_scale")) {
-    return Module{text, true, false};
-  }
-  if (!consume_suffix(text, ".weight")) {
-    return std::nullopt;
-  }
-  const bool own_norm = text.ends_with("_proj.norm") && consume_suffix(text, ".norm");
-  return Module{text, false, own_norm};
-}
-
-std::string layer_prefix(std::uint64_t layer) { return message("blk.", layer, "."); }
-
-WeightName describe(const KnownWeight& known, const Module& module, const std::string& prefix,
-                    const ModelConfig& config, const ModelFamily& family) {
-  WeightName name{.gguf = prefix + std::string(known.gguf) + ".weight",
-                  .role = known.role,
-                  .rows = value_of(known.rows, config),
-                  .columns = value_of(known.columns, config)};
-  if (module.own_norm) {
-    name.gguf = prefix + std::string(known.gguf) + ".norm.weight";
-    name.role = WeightRole::norm;
-    name.rows = 1;
-  } else {
-    name.permuted_rows =
-        family.permutes_query_key && (known.gguf == "attn_q" || known.gguf == "attn_k");
-  }
+WeightName describe(const KnownWeight& known, const std::string& hugging_face_prefix,
+                    const std::string& gguf_prefix, const ModelConfig& config,
+                    const ModelFamily& family) {
+  WeightName name;
+  name.hugging_face = hugging_face_prefix + std::string(known.hugging_face) + ".weight";
+  name.gguf = gguf_prefix + std::string(known.gguf) + ".weight";
+  name.role = known.role;
+  name.rows = value_of(known.rows, config);
+  name.columns = value_of(known.columns, config);
+  name.permuted_rows =
+      family.permutes_query_key && (known.gguf == "attn_q" || known.gguf == "attn_k");
+  // Only Gemma's own norms; those in front of projections are BitNet's.
+  name.gguf_adds_one = (family.weights & kSandwichNorms) != 0 && known.role == kNorm &&
+                       known.groups != kProjectionNorms;
+  name.required = (known.groups & family.weights) != 0;
   return name;
 }
 
 }  // namespace
 
-const ModelFamily& find_model_family(const ModelConfig& config) {
-  const std::string architecture =
-      config.architectures.empty() ? "no architecture" : config.architectures.front();
-  const auto found = std::find_if(kFamilies.begin(), kFamilies.end(), [&](const ModelFamily& f) {
-    return f.hugging_face == architecture && f.hidden_act == config.hidden_act;
-  });
-  if (found != kFamilies.end()) {
-    return *found;
-  }
-  std::string known;
-  for (const ModelFamily& family : kFamilies) {
-    known += message(known.empty() ? "" : ", ", family.hugging_face, " with ", family.hidden_act);
-  }
-  throw UnsupportedError(message("config.json: expected one of the known architectures (", known,
-                                 "), found ", architecture, " with ", config.hidden_act));
-}
-
-WeightName translate_weight_name(std::string_view hugging_face, const ModelConfig& config,
-                                 const ModelFamily& family) {
-  std::string_view rest = hugging_face;
-  consume_prefix(rest, "model.");
-  if (rest.ends_with("rotary_emb.inv_freq")) {
-    return {.gguf = "", .role = WeightRole::redundant};
-  }
-  const bool in_layer = consume_prefix(rest, "layers.");
-  const std::optional<std::uint64_t> layer = in_layer ? consume_layer(rest) : std::nullopt;
-  if (layer && *layer >= config.num_hidden_layers) {
-    throw UnsupportedError(message("tensor ", hugging_face, ": expected a layer below ",
-                                   config.num_hidden_layers, " (num_hidden_layers), found ",
-                                   *layer));
-  }
-  const std::optional<Module> module = in_layer && !layer ? std::nullopt : parse_module(rest);
-  const std::span<const KnownWeight> known =
-      layer ? std::span<const KnownWeight>(kLayerWeights) : kModelWeights;
-  const auto weight = std::find_if(known.begin(), known.end(), [&](const KnownWeight& candidate) {
-    return module && candidate.hugging_face == module->name;
-  });
-  if (weight == known.end() || (module->weight_scale && weight->role != WeightRole::projection)) {
-    throw UnsupportedError(
-        message("tensor ", hugging_face, ": no known architecture has a weight of this name"));
-  }
-  if (module->weight_scale) {
-    return {.gguf = "", .role = WeightRole::weight_scale};
-  }
-  if (weight->gguf == "output" && config.tie_word_embeddings) {
-    return {.gguf = "", .role = WeightRole::redundant};
-  }
-  WeightName name =
-      describe(*weight, *module, layer ? layer_prefix(*layer) : std::string(), config, family);
-  // Two places for each known weight, as a projection's own norm goes in front of it.
-  name.order = 2 * static_cast<std::uint64_t>(weight - known.begin()) + (module->own_norm ? 0 : 1) +
-               (layer ? (*layer + 1) * 2 * kLayerWeights.size() : 0);
-  return name;
-}
-
-void require_complete(const std::set<std::string, std::less<>>& gguf_names,
-                      const ModelConfig& config, const ModelFamily& family) {
-  const auto require = [&](const std::string& name) {
-    if (!gguf_names.contains(name)) {
-      throw FormatError(message("the checkpoint: expected a tensor for ", name, ", found ",
-                                gguf_names.size(), " others"));
+std::vector<WeightName> weight_names(const ModelConfig& config, const ModelFamily& family) {
+  const unsigned groups = family.weights | family.optional_weights;
+  const std::string root = family.has_head ? "model." : "";
+  std::vector<WeightName> names;
+  for (const KnownWeight& known : kModelWeights) {
+    const bool is_head = known.gguf == "output";
+    if (!is_head || (family.has_head && !config.tie_word_embeddings)) {
+      names.push_back(describe(known, is_head ? "" : root, "", config, family));
     }
-  };
-  for (const KnownWeight& weight : kModelWeights) {
-    if (weight.required) {
-      require(std::string(weight.gguf) + ".weight");
-    }
-  }
-  if (!config.tie_word_embeddings && family.hugging_face.ends_with("ForCausalLM")) {
-    require("output.weight");
   }
   for (std::uint64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    for (const KnownWeight& weight : kLayerWeights) {
-      if (weight.required) {
-        require(layer_prefix(layer) + std::string(weight.gguf) + ".weight");
+    for (const KnownWeight& known : kLayerWeights) {
+      if ((known.groups & groups) != 0 && !is_shadowed(known, groups)) {
+        names.push_back(describe(known, message(root, "layers.", layer, "."),
+                                 message("blk.", layer, "."), config, family));
       }
     }
   }
+  return names;
+}
+
+std::string_view without_model_prefix(std::string_view hugging_face) {
+  constexpr std::string_view kPrefix = "model.";
+  return hugging_face.starts_with(kPrefix) ? hugging_face.substr(kPrefix.size()) : hugging_face;
+}
+
+bool is_redundant_weight(std::string_view name, const ModelConfig& config) {
+  return name.ends_with("rotary_emb.inv_freq") ||
+         (config.tie_word_embeddings && name == "lm_head.weight");
 }
 
 std::uint64_t query_key_source_row(std::uint64_t row, std::uint64_t head_dim) {
@@ -242,8 +152,18 @@ std::uint64_t query_key_source_row(std::uint64_t row, std::uint64_t head_dim) {
   return head * head_dim + p * (head_dim / 2) + j;
 }
 
+std::uint64_t query_key_permuted_row(std::uint64_t row, std::uint64_t head_dim) {
+  const std::uint64_t head = row / head_dim;
+  const std::uint64_t p = row % head_dim / (head_dim / 2);
+  const std::uint64_t j = row % (head_dim / 2);
+  return head * head_dim + 2 * j + p;
+}
+
 std::string scale_name(std::string_view gguf_weight_name) {
-  consume_suffix(gguf_weight_name, ".weight");
+  constexpr std::string_view kSuffix = ".weight";
+  if (gguf_weight_name.ends_with(kSuffix)) {
+    gguf_weight_name.remove_suffix(kSuffix.size());
+  }
   return std::string(gguf_weight_name) + ".scale";
 }
 

@@ -20,6 +20,7 @@ TEST(QuantizeMemory, PeakIsSmallAgainstTheLargestTensor) {
   model.set_zeros("model.layers.0.mlp.gate_proj.weight", {kIntermediate, kHidden});
   model.set_zeros("model.layers.0.mlp.up_proj.weight", {kIntermediate, kHidden});
   model.set_zeros("model.layers.0.mlp.down_proj.weight", {kHidden, kIntermediate});
+  model.set_zeros("model.layers.0.mlp.ffn_sub_norm.weight", {kIntermediate});
   const TemporaryFolder folder;
   model.write(folder.path());
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <bitnet/convert_checkpoint.h>
 #include <bitnet/error.h>
 #include <bitnet/inspect_checkpoint.h>
-#include <bitnet/quantize_checkpoint.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -31,8 +31,8 @@ TEST(InspectCheckpoint, AgreesWithTheQuantizersReport) {
   for (const Encoding encoding : {Encoding::i2_s, Encoding::q4_0, Encoding::f16}) {
     SCOPED_TRACE(to_string(encoding));
     const std::filesystem::path path = folder.path() / "out.gguf";
-    const QuantizeCheckpointReport report =
-        quantize_checkpoint(source, path, {.ternary_encoding = encoding});
+    const ConversionReport report =
+        convert_checkpoint(source, path, {.matrix_encoding = encoding, .ternarize = true});
     const Checkpoint file = open_checkpoint(path);
     const std::vector<TensorInspection> tensors = inspect_checkpoint(file, &source);
     EXPECT_EQ(tensors.size(), file.tensors().size());
@@ -55,7 +55,7 @@ TEST(InspectCheckpoint, AgreesWithTheQuantizersReport) {
 TEST(InspectCheckpoint, LlamaRowsAreComparedWithTheirOrigin) {
   const TemporaryFolder folder;
   const Checkpoint source = golden_model("llama-ternary/packed");
-  quantize_checkpoint(source, folder.path() / "out.gguf");
+  convert_checkpoint(source, folder.path() / "out.gguf");
   std::size_t exact = 0;
   for (const TensorInspection& tensor :
        inspect_checkpoint(open_checkpoint(folder.path() / "out.gguf"), &source)) {
@@ -72,7 +72,7 @@ TEST(InspectCheckpoint, LlamaRowsAreComparedWithTheirOrigin) {
 TEST(InspectCheckpoint, PackedSafetensorsShowTheSameMatrices) {
   const TemporaryFolder folder;
   const Checkpoint packed = golden_model("bitnet-odd/packed");
-  quantize_checkpoint(packed, folder.path() / "out.gguf");
+  convert_checkpoint(packed, folder.path() / "out.gguf");
   const auto expected = inspect_checkpoint(open_checkpoint(folder.path() / "out.gguf"));
   const auto found = inspect_checkpoint(packed);
   const TernaryInspection& down = *find(found, "model.layers.1.mlp.down_proj.weight").ternary;
@@ -108,7 +108,7 @@ TEST(InspectCheckpoint, NeedsNoKnownModel) {
 // Oracle: the shapes in the two config.json files differ.
 TEST(InspectCheckpoint, SourceOfAnotherShapeIsAnError) {
   const TemporaryFolder folder;
-  quantize_checkpoint(golden_model("bitnet-odd/packed"), folder.path() / "out.gguf");
+  convert_checkpoint(golden_model("bitnet-odd/packed"), folder.path() / "out.gguf");
   const Checkpoint other = golden_model("bitnet-2b4t/latent");
   EXPECT_THROW(inspect_checkpoint(open_checkpoint(folder.path() / "out.gguf"), &other),
                ShapeMismatch);

@@ -69,7 +69,9 @@ TinyModel::TinyModel(std::size_t hidden_size, std::size_t intermediate_size)
   add("model.embed_tokens.weight", {16, hidden_size});
   add("model.norm.weight", {hidden_size});
   add(layer + "input_layernorm.weight", {hidden_size});
+  add(layer + "self_attn.attn_sub_norm.weight", {hidden_size});
   add(layer + "post_attention_layernorm.weight", {hidden_size});
+  add(layer + "mlp.ffn_sub_norm.weight", {intermediate_size});
   for (const char* name : {"q_proj", "k_proj", "v_proj", "o_proj"}) {
     add(layer + "self_attn." + name + ".weight", {hidden_size, hidden_size});
   }

@@ -4,7 +4,11 @@
 #include <bitnet/error.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace bitnet {
 namespace {
@@ -23,8 +27,18 @@ ModelConfig config_of(const std::string& architecture, const std::string& hidden
   return config;
 }
 
-WeightName translate(const std::string& name, const ModelConfig& config) {
-  return translate_weight_name(name, config, find_model_family(config));
+std::vector<WeightName> names_of(const ModelConfig& config) {
+  return weight_names(config, find_model_family(config));
+}
+
+/// The weight that Hugging Face calls `name`, with or without "model.".
+std::optional<WeightName> find_name(const std::string& name, const ModelConfig& config) {
+  for (const WeightName& candidate : names_of(config)) {
+    if (without_model_prefix(candidate.hugging_face) == without_model_prefix(name)) {
+      return candidate;
+    }
+  }
+  return std::nullopt;
 }
 
 struct NameCase {
@@ -35,75 +49,106 @@ struct NameCase {
   std::uint64_t columns;
 };
 
+void expect_names(const ModelConfig& config, std::span<const NameCase> cases) {
+  for (const NameCase& c : cases) {
+    SCOPED_TRACE(c.hugging_face);
+    const std::optional<WeightName> name = find_name(c.hugging_face, config);
+    ASSERT_TRUE(name.has_value());
+    EXPECT_EQ(name->gguf, c.gguf);
+    EXPECT_EQ(name->role, c.role);
+    EXPECT_EQ(name->rows, c.rows);
+    EXPECT_EQ(name->columns, c.columns);
+  }
+}
+
 // Oracle: the naming table of the GGUF converters, and shapes worked out by hand from config_of.
-TEST(WeightNames, TranslateEveryKnownName) {
-  const NameCase cases[] = {
+TEST(WeightNames, EveryFamilyHasTheBaseWeights) {
+  constexpr NameCase kCases[] = {
       {"embed_tokens.weight", "token_embd.weight", WeightRole::embedding, 1000, 96},
       {"norm.weight", "output_norm.weight", WeightRole::norm, 1, 96},
-      {"lm_head.weight", "output.weight", WeightRole::embedding, 1000, 96},
       {"layers.11.input_layernorm.weight", "blk.11.attn_norm.weight", WeightRole::norm, 1, 96},
       {"layers.0.self_attn.q_proj.weight", "blk.0.attn_q.weight", WeightRole::projection, 128, 96},
       {"layers.0.self_attn.k_proj.weight", "blk.0.attn_k.weight", WeightRole::projection, 64, 96},
       {"layers.0.self_attn.v_proj.weight", "blk.0.attn_v.weight", WeightRole::projection, 64, 96},
       {"layers.0.self_attn.o_proj.weight", "blk.0.attn_output.weight", WeightRole::projection, 96,
        128},
-      {"layers.3.self_attn.attn_sub_norm.weight", "blk.3.attn_sub_norm.weight", WeightRole::norm, 1,
-       128},
-      {"layers.3.self_attn.inner_attn_ln.weight", "blk.3.attn_sub_norm.weight", WeightRole::norm, 1,
-       128},
-      {"layers.3.self_attn.q_norm.weight", "blk.3.attn_q_norm.weight", WeightRole::norm, 1, 32},
-      {"layers.3.self_attn.k_norm.weight", "blk.3.attn_k_norm.weight", WeightRole::norm, 1, 32},
-      {"layers.3.post_attention_layernorm.weight", "blk.3.ffn_norm.weight", WeightRole::norm, 1,
-       96},
       {"layers.3.mlp.gate_proj.weight", "blk.3.ffn_gate.weight", WeightRole::projection, 192, 96},
       {"layers.3.mlp.up_proj.weight", "blk.3.ffn_up.weight", WeightRole::projection, 192, 96},
       {"layers.3.mlp.down_proj.weight", "blk.3.ffn_down.weight", WeightRole::projection, 96, 192},
-      {"layers.3.mlp.ffn_sub_norm.weight", "blk.3.ffn_sub_norm.weight", WeightRole::norm, 1, 192},
-      {"layers.3.mlp.ffn_layernorm.weight", "blk.3.ffn_sub_norm.weight", WeightRole::norm, 1, 192},
-      {"layers.3.mlp.down_proj.norm.weight", "blk.3.ffn_down.norm.weight", WeightRole::norm, 1,
-       192},
-      {"layers.3.self_attn.q_proj.norm.weight", "blk.3.attn_q.norm.weight", WeightRole::norm, 1,
-       96},
   };
-  const ModelConfig config = config_of("LlamaForCausalLM", "silu");
-  for (const NameCase& c : cases) {
-    for (const std::string prefix : {"", "model."}) {
-      SCOPED_TRACE(prefix + c.hugging_face);
-      const WeightName name = translate(prefix + c.hugging_face, config);
-      EXPECT_EQ(name.gguf, c.gguf);
-      EXPECT_EQ(name.role, c.role);
-      EXPECT_EQ(name.rows, c.rows);
-      EXPECT_EQ(name.columns, c.columns);
+  constexpr NameCase kTwoNorms[] = {{"layers.3.post_attention_layernorm.weight",
+                                     "blk.3.ffn_norm.weight", WeightRole::norm, 1, 96}};
+  for (const ModelFamily& family : known_model_families()) {
+    SCOPED_TRACE(family.hugging_face);
+    const ModelConfig config =
+        config_of(std::string(family.hugging_face), std::string(family.hidden_act));
+    expect_names(config, kCases);
+    if ((family.weights & kSandwichNorms) == 0) expect_names(config, kTwoNorms);
+    EXPECT_EQ(find_name("lm_head.weight", config).has_value(), family.has_head);
+  }
+}
+
+// Oracle: as above, for what only some families have.
+TEST(WeightNames, FamiliesHaveTheirOwnNorms) {
+  constexpr NameCase kBitNet[] = {
+      {"lm_head.weight", "output.weight", WeightRole::embedding, 1000, 96},
+      {"layers.3.self_attn.attn_sub_norm.weight", "blk.3.attn_sub_norm.weight", WeightRole::norm, 1,
+       128},
+      {"layers.3.mlp.ffn_sub_norm.weight", "blk.3.ffn_sub_norm.weight", WeightRole::norm, 1, 192}};
+  expect_names(config_of("BitNetForCausalLM", "relu2"), kBitNet);
+  constexpr NameCase kOneBitLlm[] = {
+      {"layers.3.self_attn.inner_attn_ln.weight", "blk.3.attn_sub_norm.weight", WeightRole::norm, 1,
+       128},
+      {"layers.3.mlp.ffn_layernorm.weight", "blk.3.ffn_sub_norm.weight", WeightRole::norm, 1, 192}};
+  expect_names(config_of("BitnetForCausalLM", "silu"), kOneBitLlm);
+  constexpr NameCase kEmbedding[] = {
+      {"layers.3.self_attn.q_norm.weight", "blk.3.attn_q_norm.weight", WeightRole::norm, 1, 32},
+      {"layers.3.self_attn.k_norm.weight", "blk.3.attn_k_norm.weight", WeightRole::norm, 1, 32},
+      {"layers.3.self_attn.q_proj.norm.weight", "blk.3.attn_q_norm_in.weight", WeightRole::norm, 1,
+       96},
+      {"layers.3.self_attn.o_proj.norm.weight", "blk.3.attn_output_norm_in.weight",
+       WeightRole::norm, 1, 128},
+      {"layers.3.mlp.down_proj.norm.weight", "blk.3.ffn_down_norm_in.weight", WeightRole::norm, 1,
+       192}};
+  expect_names(config_of("Qwen3Model", "silu"), kEmbedding);
+  constexpr NameCase kGemma[] = {{"layers.3.post_attention_layernorm.weight",
+                                  "blk.3.post_attention_norm.weight", WeightRole::norm, 1, 96},
+                                 {"layers.3.pre_feedforward_layernorm.weight",
+                                  "blk.3.ffn_norm.weight", WeightRole::norm, 1, 96},
+                                 {"layers.3.post_feedforward_layernorm.weight",
+                                  "blk.3.post_ffw_norm.weight", WeightRole::norm, 1, 96}};
+  const ModelConfig gemma = config_of("Gemma3TextModel", "gelu_pytorch_tanh");
+  expect_names(gemma, kGemma);
+  EXPECT_TRUE(find_name("layers.3.input_layernorm.weight", gemma)->gguf_adds_one);
+  EXPECT_FALSE(find_name("layers.3.mlp.up_proj.norm.weight", gemma)->gguf_adds_one);
+  EXPECT_FALSE(find_name("layers.0.mlp.ffn_sub_norm.weight", gemma).has_value());
+  EXPECT_FALSE(find_name("layers.0.self_attn.q_norm.weight", config_of("LlamaForCausalLM", "silu"))
+                   .has_value());
+}
+
+// Oracle: two different weights must never have one name.
+TEST(WeightNames, AreUniqueInBothDialects) {
+  for (const ModelFamily& family : known_model_families()) {
+    SCOPED_TRACE(family.hugging_face);
+    std::set<std::string> hugging_face;
+    std::set<std::string> gguf;
+    const std::vector<WeightName> names =
+        names_of(config_of(std::string(family.hugging_face), std::string(family.hidden_act)));
+    for (const WeightName& name : names) {
+      EXPECT_TRUE(hugging_face.insert(name.hugging_face).second) << name.hugging_face;
+      EXPECT_TRUE(gguf.insert(name.gguf).second) << name.gguf;
     }
   }
 }
 
-// Oracle: these carry nothing that the GGUF file lacks.
+// Oracle: these carry nothing that another file lacks.
 TEST(WeightNames, SomeTensorsHaveNoPlaceOfTheirOwn) {
   ModelConfig config = config_of("BitNetForCausalLM", "relu2");
-  EXPECT_EQ(translate("model.layers.0.mlp.up_proj.weight_scale", config).role,
-            WeightRole::weight_scale);
-  EXPECT_EQ(translate("model.layers.0.self_attn.rotary_emb.inv_freq", config).role,
-            WeightRole::redundant);
+  EXPECT_TRUE(is_redundant_weight("model.layers.0.self_attn.rotary_emb.inv_freq", config));
+  EXPECT_FALSE(is_redundant_weight("lm_head.weight", config));
   config.tie_word_embeddings = true;
-  EXPECT_EQ(translate("lm_head.weight", config).role, WeightRole::redundant);
-}
-
-// Oracle: names that belong to no known model, and a layer that the config does not have.
-TEST(WeightNames, UnknownNamesAreErrorsThatNameThem) {
-  const ModelConfig config = config_of("BitNetForCausalLM", "relu2");
-  for (const std::string name :
-       {"model.layers.0.self_attn.q_proj.bias", "model.layers.12.mlp.up_proj.weight", "weight", "",
-        "model.layers.x.mlp.up_proj.weight", "model.layers.0", "model.layers.norm.weight",
-        "model.layers.0.norm.weight", "model.norm.weight_scale",
-        "model.layers.99999999999999999999.mlp.up_proj.weight"}) {
-    try {
-      translate(name, config);
-      ADD_FAILURE() << name;
-    } catch (const UnsupportedError& error) {
-      EXPECT_NE(std::string(error.what()).find("tensor " + name), std::string::npos);
-    }
-  }
+  EXPECT_TRUE(is_redundant_weight("lm_head.weight", config));
+  EXPECT_FALSE(find_name("lm_head.weight", config).has_value());
 }
 
 // Oracle: which program runs which architecture string with which activation.
@@ -137,45 +182,17 @@ TEST(WeightNames, QueryRowsInterleaveTheTwoHalvesOfAHead) {
         for (std::uint64_t j = 0; j < head_dim / 2; ++j, ++old_row) {
           const std::uint64_t new_row = head * head_dim + 2 * j + half;
           EXPECT_EQ(query_key_source_row(new_row, head_dim), old_row);
+          EXPECT_EQ(query_key_permuted_row(old_row, head_dim), new_row);
         }
       }
     }
   }
-  EXPECT_TRUE(translate("layers.0.self_attn.q_proj.weight", config_of("LlamaForCausalLM", "silu"))
-                  .permuted_rows);
-  EXPECT_TRUE(translate("layers.0.self_attn.k_proj.weight", config_of("LlamaForCausalLM", "silu"))
-                  .permuted_rows);
-  EXPECT_FALSE(translate("layers.0.self_attn.v_proj.weight", config_of("LlamaForCausalLM", "silu"))
-                   .permuted_rows);
-  EXPECT_FALSE(
-      translate("layers.0.self_attn.q_proj.weight", config_of("Qwen3Model", "silu")).permuted_rows);
-}
-
-// Oracle: the list of weights without which no layer can be computed.
-TEST(WeightNames, ACompleteModelHasEveryRequiredWeight) {
-  ModelConfig config = config_of("LlamaForCausalLM", "silu");
-  config.num_hidden_layers = 1;
-  const ModelFamily& family = find_model_family(config);
-  const std::set<std::string, std::less<>> complete = {
-      "token_embd.weight",      "output_norm.weight",       "output.weight",
-      "blk.0.attn_norm.weight", "blk.0.attn_q.weight",      "blk.0.attn_k.weight",
-      "blk.0.attn_v.weight",    "blk.0.attn_output.weight", "blk.0.ffn_norm.weight",
-      "blk.0.ffn_gate.weight",  "blk.0.ffn_up.weight",      "blk.0.ffn_down.weight"};
-  EXPECT_NO_THROW(require_complete(complete, config, family));
-  for (const std::string& name : complete) {
-    std::set<std::string, std::less<>> incomplete = complete;
-    incomplete.erase(name);
-    try {
-      require_complete(incomplete, config, family);
-      ADD_FAILURE() << name;
-    } catch (const FormatError& error) {
-      EXPECT_NE(std::string(error.what()).find(name), std::string::npos);
-    }
-  }
-  config.tie_word_embeddings = true;
-  std::set<std::string, std::less<>> tied = complete;
-  tied.erase("output.weight");
-  EXPECT_NO_THROW(require_complete(tied, config, family));
+  const ModelConfig llama = config_of("LlamaForCausalLM", "silu");
+  EXPECT_TRUE(find_name("layers.0.self_attn.q_proj.weight", llama)->permuted_rows);
+  EXPECT_TRUE(find_name("layers.0.self_attn.k_proj.weight", llama)->permuted_rows);
+  EXPECT_FALSE(find_name("layers.0.self_attn.v_proj.weight", llama)->permuted_rows);
+  EXPECT_FALSE(find_name("layers.0.self_attn.q_proj.weight", config_of("Qwen3Model", "silu"))
+                   ->permuted_rows);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <bitnet/quantize_checkpoint.h>
+#include <bitnet/convert_checkpoint.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -34,12 +34,11 @@ std::string gguf_name(int layer, const Projection& projection) {
 /// A model, quantized into a folder of its own: a golden one, or any absolute path.
 class QuantizedModel {
  public:
-  explicit QuantizedModel(const std::filesystem::path& model,
-                          const QuantizeCheckpointOptions& options = {},
+  explicit QuantizedModel(const std::filesystem::path& model, ConversionOptions options = {},
                           const Runtime& runtime = Runtime::serial())
-      : report(quantize_checkpoint(
+      : report(convert_checkpoint(
             open_checkpoint(std::filesystem::path(BITNET_GOLDEN_DIR) / "models" / model), path(),
-            options, runtime)),
+            ternarizing(std::move(options)), runtime)),
         file(open_checkpoint(path())) {}
 
   std::filesystem::path path() const { return folder_.path() / "out.gguf"; }
@@ -47,10 +46,16 @@ class QuantizedModel {
   UnpackedMatrix matrix(const std::string& name) const { return unpack_gguf(file, name); }
 
  private:
+  /// Types that hold floats as well, q4_0 and f16, hold trits here.
+  static ConversionOptions ternarizing(ConversionOptions options) {
+    options.ternarize = true;
+    return options;
+  }
+
   TemporaryFolder folder_;
 
  public:
-  QuantizeCheckpointReport report;
+  ConversionReport report;
   Checkpoint file;
 };
 
@@ -64,7 +69,7 @@ void expect_same(const UnpackedMatrix& matrix, const reference::NaiveWeights& ex
 }
 
 // Oracle: both folders hold the same model, quantized by an independent program.
-TEST(QuantizeCheckpoint, MastersAndPackedFormGiveTheSameFile) {
+TEST(ConvertCheckpoint, MastersAndPackedFormGiveTheSameFile) {
   const QuantizedModel latent("bitnet-2b4t/latent");
   const QuantizedModel packed("bitnet-2b4t/packed");
   EXPECT_TRUE(latent.bytes() == packed.bytes());
@@ -72,7 +77,7 @@ TEST(QuantizeCheckpoint, MastersAndPackedFormGiveTheSameFile) {
 }
 
 // Oracle: the golden packed bytes, unpacked naively; autobitlinear multiplies by weight_scale.
-TEST(QuantizeCheckpoint, MastersGiveTheTritsAndScalesOfThePackedForm) {
+TEST(ConvertCheckpoint, MastersGiveTheTritsAndScalesOfThePackedForm) {
   const reference::GoldenFile packed("models/bitnet-2b4t/packed/model.safetensors");
   const QuantizedModel latent("bitnet-2b4t/latent");
   for (int layer = 0; layer < 3; ++layer) {
@@ -87,7 +92,7 @@ TEST(QuantizeCheckpoint, MastersGiveTheTritsAndScalesOfThePackedForm) {
 }
 
 // Oracle: the naive quantizer, on float16 masters and on names without "model.".
-TEST(QuantizeCheckpoint, EveryFamilyAgreesWithTheNaiveQuantizer) {
+TEST(ConvertCheckpoint, EveryFamilyAgreesWithTheNaiveQuantizer) {
   const reference::GoldenFile onebitllm("models/onebitllm/latent/model.safetensors");
   const reference::GoldenFile embedding("models/bitnet-embedding/latent/model.safetensors");
   const QuantizedModel quantized_onebitllm("onebitllm/latent");
@@ -106,7 +111,7 @@ TEST(QuantizeCheckpoint, EveryFamilyAgreesWithTheNaiveQuantizer) {
 
 // Oracle: nested loops over heads, halves and pairs on the golden packed bytes; linear_class is
 // absent, so the layer divides by weight_scale.
-TEST(QuantizeCheckpoint, LlamaRowsOfQueryAndKeyInterleave) {
+TEST(ConvertCheckpoint, LlamaRowsOfQueryAndKeyInterleave) {
   constexpr std::size_t kColumns = 256;
   constexpr std::size_t kHalf = 32;
   const reference::GoldenFile packed("models/llama-ternary/packed/model.safetensors");
@@ -137,7 +142,7 @@ TEST(QuantizeCheckpoint, LlamaRowsOfQueryAndKeyInterleave) {
 }
 
 // Oracle: the golden bytes. Norm gains of 1e-32 would vanish on the way through float16.
-TEST(QuantizeCheckpoint, EmbeddingsAreKeptAndNormsWidened) {
+TEST(ConvertCheckpoint, EmbeddingsAreKeptAndNormsWidened) {
   const reference::GoldenFile packed("models/bitnet-2b4t/packed/model.safetensors");
   const QuantizedModel quantized("bitnet-2b4t/packed");
   const StoredTensor* const embedding = quantized.file.find("token_embd.weight");
@@ -166,7 +171,7 @@ TEST(QuantizeCheckpoint, EmbeddingsAreKeptAndNormsWidened) {
 }
 
 // Oracle: the contract, "the same bytes for any thread count and ISA".
-TEST(QuantizeCheckpoint, BytesDependNeitherOnThreadsNorOnIsa) {
+TEST(ConvertCheckpoint, BytesDependNeitherOnThreadsNorOnIsa) {
   for (const char* model :
        {"bitnet-2b4t/latent", "bitnet-odd/packed", "llama-ternary/packed", "onebitllm/latent"}) {
     SCOPED_TRACE(model);
@@ -183,14 +188,14 @@ TEST(QuantizeCheckpoint, BytesDependNeitherOnThreadsNorOnIsa) {
 }
 
 // Oracle: the naive quantizer. How each encoding lays out trits is tested in tests/formats.
-TEST(QuantizeCheckpoint, EveryEncodingHoldsTheSameTritsAndExactScale) {
+TEST(ConvertCheckpoint, EveryEncodingHoldsTheSameTritsAndExactScale) {
   const reference::GoldenFile latent("models/bitnet-2b4t/latent/model-00001-of-00002.safetensors");
   const reference::NaiveWeights expected =
       naive(latent.at("model.layers.0.mlp.down_proj.weight").floats());
   for (const Encoding encoding : {Encoding::i2_s, Encoding::tq1_0, Encoding::tq2_0, Encoding::q2_0,
                                   Encoding::q4_0, Encoding::f16}) {
     SCOPED_TRACE(to_string(encoding));
-    const QuantizedModel quantized("bitnet-2b4t/latent", {.ternary_encoding = encoding});
+    const QuantizedModel quantized("bitnet-2b4t/latent", {.matrix_encoding = encoding});
     const StoredTensor* const tensor = quantized.file.find("blk.0.ffn_down.weight");
     ASSERT_NE(tensor, nullptr);
     EXPECT_EQ(tensor->encoding, encoding);
@@ -212,7 +217,7 @@ TEST(QuantizeCheckpoint, EveryEncodingHoldsTheSameTritsAndExactScale) {
 
 // Oracle: the documented fallback, and the naive quantizer. 192 = 3 * 64, 416 = 13 * 32, 20 fits no
 // block.
-TEST(QuantizeCheckpoint, ColumnsThatFitNoBlockFallBack) {
+TEST(ConvertCheckpoint, ColumnsThatFitNoBlockFallBack) {
   const QuantizedModel odd("bitnet-odd/packed");
   EXPECT_EQ(odd.file.find("blk.0.ffn_gate.weight")->encoding, Encoding::q2_0);
   EXPECT_EQ(odd.file.find("blk.0.ffn_down.weight")->encoding, Encoding::q4_0);
@@ -234,7 +239,7 @@ TEST(QuantizeCheckpoint, ColumnsThatFitNoBlockFallBack) {
 }
 
 // Oracle: the trits and the scale that the test itself multiplied.
-TEST(QuantizeCheckpoint, TernaryMastersKeepTheirScale) {
+TEST(ConvertCheckpoint, TernaryMastersKeepTheirScale) {
   const TemporaryFolder folder;
   TinyModel tiny(128, 128);
   constexpr float kScale = 0.0123F;
@@ -253,7 +258,7 @@ TEST(QuantizeCheckpoint, TernaryMastersKeepTheirScale) {
 }
 
 // Oracle: plain sums in double over the naive quantizer's result.
-TEST(QuantizeCheckpoint, ReportsScaleSparsityAndSqnr) {
+TEST(ConvertCheckpoint, ReportsScaleSparsityAndSqnr) {
   const reference::GoldenFile latent("models/onebitllm/latent/model.safetensors");
   const QuantizedModel quantized("onebitllm/latent");
   std::size_t ternary = 0;
@@ -285,7 +290,7 @@ TEST(QuantizeCheckpoint, ReportsScaleSparsityAndSqnr) {
 }
 
 // Oracle: kept codes and scale are exact by definition.
-TEST(QuantizeCheckpoint, ReportsPackedInputAsExact) {
+TEST(ConvertCheckpoint, ReportsPackedInputAsExact) {
   const QuantizedModel quantized("bitnet-odd/packed");
   for (const TensorReport& tensor : quantized.report.tensors) {
     EXPECT_EQ(tensor.was_ternary, tensor.ternary);
@@ -294,7 +299,7 @@ TEST(QuantizeCheckpoint, ReportsPackedInputAsExact) {
 }
 
 // Oracle: config.json of each model, and what readers of GGUF expect under which key and type.
-TEST(QuantizeCheckpoint, WritesTheMetadataThatReadersNeed) {
+TEST(ConvertCheckpoint, WritesTheMetadataThatReadersNeed) {
   const auto metadata = QuantizedModel("bitnet-2b4t/latent").file.metadata();
   const auto text = [&](const char* key) { return std::get<std::string>(metadata.at(key)); };
   const auto number = [&](const char* key) { return std::get<std::uint64_t>(metadata.at(key)); };
@@ -321,7 +326,7 @@ TEST(QuantizeCheckpoint, WritesTheMetadataThatReadersNeed) {
 }
 
 // Oracle: the tensors of the checkpoint, counted by hand; order as a reader computes.
-TEST(QuantizeCheckpoint, WritesEmbeddingFirstThenLayerByLayer) {
+TEST(ConvertCheckpoint, WritesEmbeddingFirstThenLayerByLayer) {
   const QuantizedModel quantized("bitnet-2b4t/latent");
   std::vector<std::string> names;
   for (const StoredTensor& tensor : quantized.file.tensors()) {
@@ -338,11 +343,11 @@ TEST(QuantizeCheckpoint, WritesEmbeddingFirstThenLayerByLayer) {
 }
 
 // Oracle: the contract of on_progress.
-TEST(QuantizeCheckpoint, ProgressGrowsToTheTotal) {
+TEST(ConvertCheckpoint, ProgressGrowsToTheTotal) {
   for (const char* model : {"bitnet-2b4t/latent", "llama-ternary/packed"}) {
     std::uint64_t last = 0;
     std::uint64_t end = 0;
-    QuantizeCheckpointOptions options;
+    ConversionOptions options;
     options.on_progress = [&](std::uint64_t done, std::uint64_t total) {
       EXPECT_GE(done, last);
       last = done;

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#include "model/checkpoint_sink.h"
+
+#include <bitnet/error.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "base/message.h"
+#include "base/output_file.h"
+#include "formats/gguf_writer.h"
+#include "formats/safetensors_writer.h"
+#include "model/gguf_metadata.h"
+#include "model/hugging_face_config.h"
+
+namespace bitnet {
+namespace {
+
+/// Encoding of the first projection: the label of the whole file.
+Encoding matrix_encoding(const ConversionPlan& plan) {
+  return std::find_if(plan.tensors.begin(), plan.tensors.end(),
+                      [](const PlannedTensor& tensor) {
+                        return tensor.source->name.role == WeightRole::projection;
+                      })
+      ->encoding;
+}
+
+void write_text(const std::filesystem::path& path, std::string_view text) {
+  OutputFile file(path);
+  file.append(std::as_bytes(std::span(text)));
+  file.commit();
+}
+
+class GgufSink : public CheckpointSink {
+ public:
+  GgufSink(const ModelSource& source, const ConversionPlan& plan,
+           const std::filesystem::path& output)
+      : writer_(output, gguf_metadata(source.config(), plan.architecture, matrix_encoding(plan)),
+                declarations(plan)) {}
+
+  void append(std::span<const std::byte> bytes) override { writer_.append(bytes); }
+  void put_scale(std::size_t /*tensor_index*/, float scale) override {
+    writer_.append(std::as_bytes(std::span(&scale, 1)));
+  }
+  void commit() override { writer_.commit(); }
+  std::uint64_t size() const override { return writer_.offset(); }
+
+ private:
+  /// Each tensor, followed by its scale if it has one.
+  static std::vector<TensorDeclaration> declarations(const ConversionPlan& plan) {
+    std::vector<TensorDeclaration> result;
+    for (const PlannedTensor& tensor : plan.tensors) {
+      result.push_back(declare(tensor));
+      if (!tensor.scale_name.empty()) {
+        result.push_back(declare_scale(tensor));
+      }
+    }
+    return result;
+  }
+
+  GgufWriter writer_;
+};
+
+/// A folder. Scales are float32 and stand in front, where they are aligned, though each is known
+/// only when its matrix has been read.
+class SafetensorsSink : public CheckpointSink {
+ public:
+  SafetensorsSink(const ModelSource& source, const ConversionPlan& plan,
+                  const std::filesystem::path& output)
+      : source_(source), plan_(plan), folder_(output) {
+    std::error_code error;
+    std::filesystem::create_directories(folder_, error);
+    if (error || !std::filesystem::is_directory(folder_)) {
+      throw IoError(message(folder_.string(), ": cannot be the output folder: ",
+                            error ? error.message() : "a file of that name exists"));
+    }
+    std::vector<TensorDeclaration> declarations;
+    for (const PlannedTensor& tensor : plan.tensors) {
+      scale_index_.push_back(declarations.size());
+      if (!tensor.scale_name.empty()) {
+        declarations.push_back(declare_scale(tensor));
+      }
+    }
+    const std::vector<float> unknown_scales(declarations.size());
+    std::transform(plan.tensors.begin(), plan.tensors.end(), std::back_inserter(declarations),
+                   declare);
+    writer_ =
+        std::make_unique<SafetensorsWriter>(folder_ / "model.safetensors", std::move(declarations),
+                                            std::map<std::string, std::string>{{"format", "pt"}});
+    writer_->append(std::as_bytes(std::span(unknown_scales)));
+  }
+
+  void append(std::span<const std::byte> bytes) override { writer_->append(bytes); }
+  void put_scale(std::size_t tensor_index, float scale) override {
+    writer_->overwrite(scale_index_[tensor_index], std::as_bytes(std::span(&scale, 1)));
+  }
+  void commit() override {
+    write_companions();
+    writer_->commit();
+  }
+  std::uint64_t size() const override { return writer_->offset(); }
+
+ private:
+  void write_companions() const {
+    const ModelConfig& config = source_.config();
+    const Encoding matrices = matrix_encoding(plan_);
+    const bool packed = matrices == Encoding::u8;
+    const bool was_gguf = source_.checkpoint().format() == Checkpoint::Format::gguf;
+    const bool latent = !packed && config.quantization_config &&
+                        !std::any_of(plan_.tensors.begin(), plan_.tensors.end(),
+                                     [](const PlannedTensor& tensor) { return tensor.ternary; });
+    write_text(folder_ / "config.json", hugging_face_config(config, {packed, latent, torch_dtype()},
+                                                            source_.checkpoint().config_json()));
+    if (was_gguf && (config.bos_token_id || !config.eos_token_ids.empty())) {
+      write_text(folder_ / "generation_config.json", hugging_face_generation_config(config));
+    }
+    if (!config.pooling.empty()) {
+      std::filesystem::create_directories(folder_ / "1_Pooling");
+      write_text(folder_ / "1_Pooling" / "config.json", hugging_face_pooling(config));
+      write_text(folder_ / "modules.json", hugging_face_modules());
+    }
+    constexpr std::array kCopied = {"generation_config.json", "tokenizer.json",
+                                    "tokenizer_config.json",  "special_tokens_map.json",
+                                    "chat_template.jinja",    "tokenizer.model"};
+    for (const char* name : kCopied) {
+      const std::string text = read_companion(source_.checkpoint(), name);
+      if (!text.empty()) {
+        write_text(folder_ / name, text);
+      }
+    }
+  }
+
+  /// Of the embedding: what the model computes with between ternary layers.
+  std::string torch_dtype() const {
+    const Encoding embedding =
+        std::find_if(plan_.tensors.begin(), plan_.tensors.end(), [](const PlannedTensor& tensor) {
+          return tensor.source->name.role == WeightRole::embedding;
+        })->encoding;
+    return embedding == Encoding::bf16  ? "bfloat16"
+           : embedding == Encoding::f16 ? "float16"
+                                        : "float32";
+  }
+
+  const ModelSource& source_;
+  const ConversionPlan& plan_;
+  std::filesystem::path folder_;
+  std::vector<std::size_t> scale_index_;  ///< per planned tensor: its scale's place in the file
+  std::unique_ptr<SafetensorsWriter> writer_;
+};
+
+}  // namespace
+
+std::unique_ptr<CheckpointSink> open_sink(const ModelSource& source, const ConversionPlan& plan,
+                                          const std::filesystem::path& output) {
+  if (plan.format == Checkpoint::Format::gguf) {
+    return std::make_unique<GgufSink>(source, plan, output);
+  }
+  return std::make_unique<SafetensorsSink>(source, plan, output);
+}
+
+}  // namespace bitnet
