@@ -21,6 +21,7 @@ constexpr const char* kExamples = R"(Examples:
   bitnet inspect bitnet-2b4t.gguf                          what is inside?
   bitnet inspect bitnet-2b4t.gguf --source models/bitnet-2b4t
                                                            how far is it from the float weights?
+  bitnet verify bitnet-2b4t.gguf                           can it be trusted?
   bitnet doctor                                            is this machine computing right, how fast?
 
 Environment:
@@ -48,6 +49,7 @@ int main(int argc, char** argv) {
   bitnet::cli::add_quantize_command(app, chosen);
   bitnet::cli::add_convert_command(app, chosen);
   bitnet::cli::add_inspect_command(app, chosen);
+  bitnet::cli::add_verify_command(app, chosen);
   bitnet::cli::add_doctor_command(app, chosen);
   bitnet::cli::add_bench_command(app, chosen);
 

@@ -15,3 +15,4 @@
 #include <bitnet/ste.h>
 #include <bitnet/tensor.h>
 #include <bitnet/ternary_weight.h>
+#include <bitnet/verify_checkpoint.h>

@@ -38,7 +38,14 @@ enum class Encoding {
   tq1_0,
   tq2_0,
   i2_s,  // GGUF blocks
-  q4_k, q5_k, q6_k, iq1_bn, iq2_bn, iq2_bn_r4, i2_s_64, i2_s_rows4,
+  q4_k,
+  q5_k,
+  q6_k,
+  iq1_bn,
+  iq2_bn,
+  iq2_bn_r4,
+  i2_s_64,
+  i2_s_rows4,
   other  // known by StoredTensor::type_name only: listed, not decoded
 };
 std::string_view to_string(Encoding encoding);

@@ -21,6 +21,13 @@ bool is_gguf(const Checkpoint& checkpoint) {
   return checkpoint.format() == Checkpoint::Format::gguf;
 }
 
+/// Of a Hugging Face checkpoint.
+std::filesystem::path folder_of(const Checkpoint& checkpoint) {
+  std::error_code error;
+  const std::filesystem::path& path = checkpoint.path();
+  return std::filesystem::is_directory(path, error) ? path : path.parent_path();
+}
+
 HfScaleMeaning meaning_of(const std::string& linear_class) {
   if (linear_class == "bitlinear") {
     return HfScaleMeaning::divisor;
@@ -55,22 +62,20 @@ Shape expected_shape(const SourceWeight& weight) {
 
 }  // namespace
 
-std::string read_companion(const Checkpoint& checkpoint, const char* name) {
-  if (is_gguf(checkpoint)) {
-    return "";
-  }
+bool has_companion(const Checkpoint& checkpoint, const char* name) {
   std::error_code error;
-  const std::filesystem::path& path = checkpoint.path();
-  const auto folder = std::filesystem::is_directory(path, error) ? path : path.parent_path();
-  const auto file = folder / name;
-  constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
-  if (!std::filesystem::exists(file, error)) {
+  return !is_gguf(checkpoint) && std::filesystem::exists(folder_of(checkpoint) / name, error);
+}
+
+std::string read_companion(const Checkpoint& checkpoint, const char* name) {
+  if (!has_companion(checkpoint, name)) {
     return "";
   }
-  const MappedFile mapped(file);
+  constexpr std::size_t kMaxBytes = std::size_t{1} << 30;
+  const MappedFile mapped(folder_of(checkpoint) / name);
   if (mapped.bytes().size() > kMaxBytes) {
-    throw FormatError(message(file.string(), ": expected at most ", kMaxBytes, " bytes, found ",
-                              mapped.bytes().size()));
+    throw FormatError(message((folder_of(checkpoint) / name).string(), ": expected at most ",
+                              kMaxBytes, " bytes, found ", mapped.bytes().size()));
   }
   return {reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size()};
 }

@@ -72,6 +72,8 @@ class ModelSource {
   std::vector<std::string> notes_;
 };
 
+/// Whether the checkpoint's folder has such a file.
+bool has_companion(const Checkpoint& checkpoint, const char* name);
 /// A text file of the checkpoint's folder ("1_Pooling/config.json"); empty when there is none, and
 /// for GGUF files, which hold everything themselves.
 std::string read_companion(const Checkpoint& checkpoint, const char* name);

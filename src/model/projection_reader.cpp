@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "base/aligned_vector.h"
@@ -208,13 +209,15 @@ double SquareSums::sqnr_db() const {
 }
 
 SquareSums square_sums(const float* weights, const float* approximations, std::size_t n) {
-  // Eight independent lanes let the compiler use vectors without reordering any addition.
+  // Independent lanes let the compiler use vectors without reordering any addition.
   constexpr std::size_t kLanes = 8;
-  std::array<SquareSums, kLanes> lanes{};
+  std::array<double, kLanes> weight_lanes{};
+  std::array<double, kLanes> error_lanes{};
   const auto add = [&](std::size_t i, std::size_t lane) {
     const double weight = weights[i];
-    const double error = weight - approximations[i];
-    lanes[lane] += {weight * weight, error * error};
+    const double error = weight - static_cast<double>(approximations[i]);
+    weight_lanes[lane] += weight * weight;
+    error_lanes[lane] += error * error;
   };
   std::size_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
@@ -225,11 +228,8 @@ SquareSums square_sums(const float* weights, const float* approximations, std::s
   for (std::size_t lane = 0; i + lane < n; ++lane) {
     add(i + lane, lane);
   }
-  SquareSums sums;
-  for (const SquareSums& lane : lanes) {
-    sums += lane;
-  }
-  return sums;
+  return {std::accumulate(weight_lanes.begin(), weight_lanes.end(), 0.0),
+          std::accumulate(error_lanes.begin(), error_lanes.end(), 0.0)};
 }
 
 bool needs_measuring(const SourceWeight& weight) {
