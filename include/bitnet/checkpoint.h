@@ -75,15 +75,22 @@ class Checkpoint {
 
   Format format() const;
   const std::filesystem::path& path() const;
-  const std::vector<StoredTensor>& tensors() const;       ///< in file order
+  const std::vector<StoredTensor>& tensors() const;       ///< in the order of their bytes
   const StoredTensor* find(std::string_view name) const;  ///< nullptr when absent
-  /// GGUF key-values, or the safetensors __metadata__ strings.
+  /// GGUF key-values (of the first part of a split file), or the safetensors __metadata__ strings.
   const std::map<std::string, MetadataValue>& metadata() const;
   /// config.json beside a safetensors checkpoint, verbatim; empty when there is none.
   const std::string& config_json() const;
-  /// Tells the system that a tensor's mapped pages are no longer needed, so that streaming over a
-  /// large file keeps a small resident set.
-  void release(const StoredTensor& tensor) const;
+  /// What was accepted but other programs may refuse: gaps between tensors, bytes behind the last
+  /// one, missing padding. One sentence each, naming the file; empty for safetensors, which allows
+  /// none of it.
+  const std::vector<std::string>& warnings() const;
+  /// Tells the system that mapped pages are no longer needed, so that streaming over a large file
+  /// keeps a small resident set. `bytes` lie within one tensor; the whole pages among them go.
+  void release(std::span<const std::byte> bytes) const;
+  void release(const StoredTensor& tensor) const { release(tensor.bytes); }
+  /// Tells the system to start reading these bytes of one tensor from the file.
+  void will_need(std::span<const std::byte> bytes) const;
 
   struct Contents;
   explicit Checkpoint(std::shared_ptr<const Contents> contents);
@@ -93,8 +100,9 @@ class Checkpoint {
 };
 
 /// Opens FILE.safetensors, FILE.gguf, or a folder holding model.safetensors or
-/// model.safetensors.index.json; the format is told by content. IoError, FormatError with file,
-/// tensor or key, byte offset, expected, found.
+/// model.safetensors.index.json; the format is told by content. Any part of a split GGUF file
+/// (NAME-00001-of-00003.gguf) opens them all. IoError, FormatError with file, tensor or key, byte
+/// offset, expected, found.
 Checkpoint open_checkpoint(const std::filesystem::path& path);
 
 }  // namespace bitnet

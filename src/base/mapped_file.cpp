@@ -34,6 +34,16 @@ struct Descriptor {
   throw IoError(message(path.string(), ": cannot ", action, ": ", std::strerror(errno)));
 }
 
+std::size_t page_bytes() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
+
+/// `begin` is a multiple of the page. Advice only: a failure costs memory or time, never
+/// correctness.
+void advise(std::span<const std::byte> mapping, std::size_t begin, std::size_t end, int advice) {
+  if (begin < end) {
+    ::madvise(const_cast<std::byte*>(mapping.data()) + begin, end - begin, advice);
+  }
+}
+
 }  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
@@ -73,16 +83,16 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 void MappedFile::release(std::size_t offset, std::size_t length) const {
-  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t page = page_bytes();
   const std::size_t begin = std::min(offset, bytes_.size());
   const std::size_t end = begin + std::min(length, bytes_.size() - begin);
-  const std::size_t first_page = (begin + page - 1) / page * page;
-  const std::size_t last_page = end / page * page;
-  if (first_page < last_page) {
-    // Advice only: a failure costs memory, never correctness.
-    ::madvise(const_cast<std::byte*>(bytes_.data()) + first_page, last_page - first_page,
-              MADV_DONTNEED);
-  }
+  advise(bytes_, (begin + page - 1) / page * page, end / page * page, MADV_DONTNEED);
+}
+
+void MappedFile::will_need(std::size_t offset, std::size_t length) const {
+  const std::size_t begin = std::min(offset, bytes_.size());
+  const std::size_t end = begin + std::min(length, bytes_.size() - begin);
+  advise(bytes_, begin / page_bytes() * page_bytes(), end, MADV_WILLNEED);
 }
 
 }  // namespace bitnet

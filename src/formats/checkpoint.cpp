@@ -13,6 +13,7 @@
 #include "base/mapped_file.h"
 #include "base/message.h"
 #include "formats/gguf_reader.h"
+#include "formats/gguf_split.h"
 #include "formats/gguf_types.h"
 #include "formats/safetensors.h"
 
@@ -25,7 +26,20 @@ struct Checkpoint::Contents {
   std::vector<StoredTensor> tensors;
   std::map<std::string, MetadataValue> metadata;
   std::string config_json;
+  std::vector<std::string> warnings;
   std::unordered_map<std::string_view, std::size_t> index_of_name;  // keys lie in `tensors`
+
+  /// Calls `advise` with the range of the file that maps these bytes.
+  void for_mapped(std::span<const std::byte> bytes,
+                  void (MappedFile::*advise)(std::size_t, std::size_t) const) const {
+    for (const MappedFile& file : files) {
+      const std::byte* const begin = file.bytes().data();
+      const std::byte* const end = begin + file.bytes().size();
+      if (!std::less<>{}(bytes.data(), begin) && std::less<>{}(bytes.data(), end)) {
+        (file.*advise)(static_cast<std::size_t>(bytes.data() - begin), bytes.size());
+      }
+    }
+  }
 };
 
 namespace {
@@ -117,15 +131,77 @@ void add_folder(Contents& contents, const std::filesystem::path& folder) {
   contents.config_json = read_text(folder / "config.json", kMaxConfigBytes);
 }
 
+/// Adds the tensors and warnings of one GGUF file; the first file's metadata counts.
+void add_gguf(Contents& contents, MappedFile file, GgufContents parsed) {
+  std::move(parsed.tensors.begin(), parsed.tensors.end(), std::back_inserter(contents.tensors));
+  std::move(parsed.warnings.begin(), parsed.warnings.end(), std::back_inserter(contents.warnings));
+  if (contents.files.empty()) {
+    contents.metadata = std::move(parsed.metadata);
+  }
+  contents.files.push_back(std::move(file));
+}
+
+void check_tensors_of_all_parts(const Contents& contents, const GgufPart& part,
+                                const std::filesystem::path& file) {
+  if (part.tensors_of_all && *part.tensors_of_all != contents.tensors.size()) {
+    throw FormatError(message(file.string(), ": key 'split.tensors.count': expected ",
+                              contents.tensors.size(), ", the tensors in all ", part.count,
+                              " parts, found ", *part.tensors_of_all));
+  }
+}
+
+void check_names_of_all_parts(const Contents& contents) {
+  std::unordered_map<std::string_view, const std::filesystem::path*> file_of_name;
+  for (const StoredTensor& tensor : contents.tensors) {
+    const auto [first, is_new] = file_of_name.emplace(tensor.name, &tensor.file);
+    if (!is_new) {
+      throw FormatError(message(tensor.file.string(), ": tensor '", tensor.name,
+                                "': expected in one part, found in ", first->second->string(),
+                                " too"));
+    }
+  }
+}
+
+/// Opens every part of the model that `path` is the given part of.
+void add_gguf_parts(Contents& contents, const std::filesystem::path& path, const GgufPart& part) {
+  const auto files = gguf_part_files(path, part);
+  std::vector<GgufPart> parts;
+  for (const auto& name : files) {
+    if (!is_present(name)) {
+      throw IoError(message(name.string(), ": expected part ", parts.size() + 1, " of ", part.count,
+                            ", beside ", path.string(), ", found no such file"));
+    }
+    MappedFile file(name);
+    GgufContents parsed = parse_gguf(file.bytes(), name);
+    const auto found = gguf_part(parsed.metadata, name);
+    if (!found) {
+      throw FormatError(message(name.string(), ": key 'split.count': expected ", part.count,
+                                ", as ", path.string(), " says, found a whole file"));
+    }
+    parts.push_back(*found);
+    add_gguf(contents, std::move(file), std::move(parsed));
+  }
+  check_names_of_all_parts(contents);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    check_tensors_of_all_parts(contents, parts[i], files[i]);
+  }
+}
+
+void add_gguf_file(Contents& contents, const std::filesystem::path& path, MappedFile file) {
+  contents.format = Checkpoint::Format::gguf;
+  GgufContents parsed = parse_gguf(file.bytes(), path);
+  if (const auto part = gguf_part(parsed.metadata, path)) {
+    add_gguf_parts(contents, path, *part);
+  } else {
+    add_gguf(contents, std::move(file), std::move(parsed));
+  }
+}
+
 void add_file(Contents& contents, const std::filesystem::path& path) {
   MappedFile file(path);
   const auto bytes = file.bytes();
   if (starts_with(bytes, gguf::kMagic)) {
-    GgufContents parsed = parse_gguf(bytes, path);
-    contents.format = Checkpoint::Format::gguf;
-    contents.tensors = std::move(parsed.tensors);
-    contents.metadata = std::move(parsed.metadata);
-    contents.files.push_back(std::move(file));
+    add_gguf_file(contents, path, std::move(file));
     return;
   }
   constexpr std::size_t kJsonOffset = 8;
@@ -164,21 +240,19 @@ const std::map<std::string, MetadataValue>& Checkpoint::metadata() const {
   return contents_->metadata;
 }
 const std::string& Checkpoint::config_json() const { return contents_->config_json; }
+const std::vector<std::string>& Checkpoint::warnings() const { return contents_->warnings; }
 
 const StoredTensor* Checkpoint::find(std::string_view name) const {
   const auto found = contents_->index_of_name.find(name);
   return found == contents_->index_of_name.end() ? nullptr : &contents_->tensors[found->second];
 }
 
-void Checkpoint::release(const StoredTensor& tensor) const {
-  for (const MappedFile& file : contents_->files) {
-    const std::byte* const begin = file.bytes().data();
-    const std::byte* const end = begin + file.bytes().size();
-    const std::byte* const data = tensor.bytes.data();
-    if (!std::less<>{}(data, begin) && std::less<>{}(data, end)) {
-      file.release(static_cast<std::size_t>(data - begin), tensor.bytes.size());
-    }
-  }
+void Checkpoint::release(std::span<const std::byte> bytes) const {
+  contents_->for_mapped(bytes, &MappedFile::release);
+}
+
+void Checkpoint::will_need(std::span<const std::byte> bytes) const {
+  contents_->for_mapped(bytes, &MappedFile::will_need);
 }
 
 }  // namespace bitnet

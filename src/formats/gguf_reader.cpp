@@ -7,8 +7,11 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <deque>
+#include <iomanip>
 #include <limits>
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "base/message.h"
@@ -51,7 +54,8 @@ class Cursor {
     return byte == 1;
   }
 
-  std::string read_string() {
+  /// A view into the file.
+  std::string_view read_string() {
     const auto length = read<std::uint64_t>();
     check_count(length, 1, "a string");
     const auto bytes = take(static_cast<std::size_t>(length));
@@ -94,10 +98,20 @@ struct Header {
   std::uint64_t key_values;
 };
 
+/// " 0a 2f": file bytes may not be printable.
+std::string hex_bytes(std::span<const char> bytes) {
+  std::ostringstream text;
+  text << std::hex << std::setfill('0');
+  for (const char byte : bytes) {
+    text << ' ' << std::setw(2) << int{static_cast<unsigned char>(byte)};
+  }
+  return std::move(text).str();
+}
+
 Header read_header(Cursor& cursor) {
   const auto magic = cursor.read<std::array<char, 4>>();
   if (std::string_view(magic.data(), magic.size()) != gguf::kMagic) {
-    cursor.fail("expected the magic 'GGUF'");
+    cursor.fail(message("expected the magic 47 47 55 46 ('GGUF'), found", hex_bytes(magic)));
   }
   const auto version = cursor.read<std::uint32_t>();
   if (version != 0 && (version & 0xffffU) == 0) {
@@ -150,13 +164,24 @@ double read_float(Cursor& cursor, ValueType type) {
 }
 
 template <class T, class Read>
-MetadataValue read_elements(Cursor& cursor, std::uint64_t count, const Read& read) {
+std::vector<T> read_elements(Cursor& cursor, std::uint64_t count, const Read& read) {
   std::vector<T> elements;
   elements.reserve(static_cast<std::size_t>(count));
   for (std::uint64_t i = 0; i < count; ++i) {
     elements.push_back(read(cursor));
   }
   return elements;
+}
+
+/// A string takes 8 bytes or more of the file but four times as many in memory: all of them must be
+/// there before room is made for any.
+std::vector<std::string> read_strings(Cursor& cursor, std::uint64_t count) {
+  Cursor ahead = cursor;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    ahead.read_string();
+  }
+  return read_elements<std::string>(cursor, count,
+                                    [](Cursor& c) { return std::string(c.read_string()); });
 }
 
 std::size_t min_element_bytes(ValueType type) {
@@ -185,7 +210,7 @@ MetadataValue read_array(Cursor& cursor) {
     case ValueType::array:
       cursor.fail("expected no array inside an array");
     case ValueType::string:
-      return read_elements<std::string>(cursor, count, [](Cursor& c) { return c.read_string(); });
+      return read_strings(cursor, count);
     case ValueType::float32:
     case ValueType::float64:
       return read_elements<double>(cursor, count,
@@ -201,7 +226,7 @@ MetadataValue read_value(Cursor& cursor, ValueType type) {
     case ValueType::array:
       return read_array(cursor);
     case ValueType::string:
-      return cursor.read_string();
+      return std::string(cursor.read_string());
     case ValueType::boolean:
       return cursor.read_bool();
     case ValueType::float32:
@@ -239,9 +264,10 @@ KeyValues read_key_values(Cursor& cursor, std::uint64_t count) {
   KeyValues result;
   for (std::uint64_t i = 0; i < count; ++i) {
     cursor.enter(message("key ", i));
-    const std::string key = cursor.read_string();
+    const std::string key(cursor.read_string());
     if (key.empty() || !is_utf8(key)) {
-      cursor.fail("expected a key of at least one character, in UTF-8");
+      cursor.fail(message("expected a key of at least one character, in UTF-8, found ",
+                          key.empty() ? "an empty one" : "other bytes"));
     }
     cursor.enter("key '" + key + "'");
     const auto type = static_cast<ValueType>(cursor.read<std::uint32_t>());
@@ -250,7 +276,7 @@ KeyValues read_key_values(Cursor& cursor, std::uint64_t count) {
       result.alignment = checked_alignment(cursor, type, value);
     }
     if (!result.values.emplace(key, std::move(value)).second) {
-      cursor.fail("the key appears twice");
+      cursor.fail("expected each key once, found it twice");
     }
   }
   return result;
@@ -271,11 +297,12 @@ Shape read_shape(Cursor& cursor) {
     cursor.fail(message("expected at most ", gguf::kMaxRank, " dimensions, found ", rank));
   }
   std::vector<std::size_t> dims(rank);
+  // Dimensions of 0 are left out, so that the product of any others is known to fit.
   std::uint64_t numel = 1;
   for (std::size_t& dim : dims) {
     const auto stored = cursor.read<std::uint64_t>();
-    if (__builtin_mul_overflow(numel, stored, &numel) ||
-        std::max(numel, stored) > std::numeric_limits<std::int64_t>::max()) {
+    if (__builtin_mul_overflow(numel, std::max<std::uint64_t>(stored, 1), &numel) ||
+        numel > std::numeric_limits<std::int64_t>::max()) {
       cursor.fail(message("expected fewer than 2^63 elements, found a dimension of ", stored));
     }
     dim = stored;
@@ -292,7 +319,7 @@ void read_type(Cursor& cursor, TensorInfo& info) {
   if (type == nullptr || type->layout.bytes == 0) {
     throw UnsupportedError(message(tensor.file.string(), ": tensor '", tensor.name, "': type ", id,
                                    " (", type == nullptr ? "unknown" : type->name,
-                                   ") is not supported"));
+                                   ") is not supported (before byte ", cursor.offset(), ")"));
   }
   tensor.encoding = type->encoding;
   tensor.type_name = type->name;
@@ -308,23 +335,25 @@ void read_type(Cursor& cursor, TensorInfo& info) {
   info.size = *size;
 }
 
-std::vector<TensorInfo> read_tensor_infos(Cursor& cursor, std::uint64_t count,
-                                          std::uint64_t alignment,
-                                          const std::filesystem::path& file) {
-  std::vector<TensorInfo> infos;
-  std::set<std::string> names;
+/// In a deque, names stay where they are, and no second copy exists while it grows.
+std::deque<TensorInfo> read_tensor_infos(Cursor& cursor, std::uint64_t count,
+                                         std::uint64_t alignment,
+                                         const std::filesystem::path& file) {
+  std::deque<TensorInfo> infos;
+  std::set<std::string_view> names;
   for (std::uint64_t i = 0; i < count; ++i) {
     cursor.enter(message("tensor ", i));
-    TensorInfo info;
+    TensorInfo& info = infos.emplace_back();
     info.tensor.file = file;
-    info.tensor.name = cursor.read_string();
-    if (info.tensor.name.size() > gguf::kMaxNameBytes || !is_utf8(info.tensor.name)) {
+    const std::string_view name = cursor.read_string();
+    if (name.size() > gguf::kMaxNameBytes || !is_utf8(name)) {
       cursor.fail(message("expected a name of at most ", gguf::kMaxNameBytes,
-                          " bytes in UTF-8, found ", info.tensor.name.size(), " bytes"));
+                          " bytes in UTF-8, found ", name.size(), " bytes"));
     }
+    info.tensor.name = name;
     cursor.enter("tensor '" + info.tensor.name + "'");
-    if (!names.insert(info.tensor.name).second) {
-      cursor.fail("the name appears twice");
+    if (!names.insert(name).second) {
+      cursor.fail("expected each name once, found it twice");
     }
     info.tensor.shape = read_shape(cursor);
     read_type(cursor, info);
@@ -333,40 +362,81 @@ std::vector<TensorInfo> read_tensor_infos(Cursor& cursor, std::uint64_t count,
       cursor.fail(
           message("expected an offset that is a multiple of ", alignment, ", found ", info.offset));
     }
-    infos.push_back(std::move(info));
   }
   return infos;
 }
 
-/// Gives each tensor its bytes. Sorted by offset, tensors may leave gaps (as some writers do) but
-/// not overlap, and each must be there with its padding.
-void place_tensors(Cursor& cursor, std::vector<TensorInfo>& infos, std::uint64_t alignment,
-                   std::span<const std::byte> bytes) {
-  const std::uint64_t data_begin = gguf::pad(cursor.offset(), alignment);
-  const std::uint64_t data_size = bytes.size() - std::min<std::uint64_t>(data_begin, bytes.size());
-  std::stable_sort(infos.begin(), infos.end(), [](const TensorInfo& a, const TensorInfo& b) {
-    return std::pair(a.offset, a.size) < std::pair(b.offset, b.size);
-  });
-  std::uint64_t previous_end = 0;
-  for (TensorInfo& info : infos) {
-    cursor.enter("tensor '" + info.tensor.name + "'");
-    if (info.offset < previous_end) {
-      cursor.fail(message("expected an offset of at least ", previous_end,
-                          ", where the tensor before it ends, found ", info.offset));
+/// Where the tensors' bytes lie in the file.
+class DataSection {
+ public:
+  DataSection(std::span<const std::byte> file_bytes, std::uint64_t infos_end,
+              std::uint64_t alignment, const std::filesystem::path& file)
+      : file_bytes_(file_bytes),
+        begin_(gguf::pad(infos_end, alignment)),
+        size_(file_bytes.size() - std::min<std::uint64_t>(begin_, file_bytes.size())),
+        alignment_(alignment),
+        file_(file) {}
+
+  /// Gives each tensor its bytes and sorts them by offset. They may leave gaps but not overlap.
+  void place(std::deque<TensorInfo>& infos) {
+    const auto by_offset = [](const TensorInfo& a, const TensorInfo& b) {
+      return std::pair(a.offset, a.size) < std::pair(b.offset, b.size);
+    };
+    const auto unsorted = std::is_sorted_until(infos.begin(), infos.end(), by_offset);
+    if (unsorted != infos.end()) {
+      warn(
+          message("tensor '", unsorted->tensor.name, "': lies before the tensor listed before it"));
+      std::stable_sort(infos.begin(), infos.end(), by_offset);
     }
-    if (info.offset > data_size || info.size > data_size - info.offset ||
-        gguf::pad(info.size, alignment) > data_size - info.offset) {
-      cursor.fail(message("expected ", info.size, " bytes, padded to ", alignment, ", at byte ",
-                          data_begin, " + ", info.offset, ", found a file of ", bytes.size(),
-                          " bytes"));
+    for (TensorInfo& info : infos) {
+      place(info);
     }
-    previous_end = info.offset + gguf::pad(info.size, alignment);
-    info.tensor.file_offset = data_begin + info.offset;
-    info.tensor.bytes = bytes.subspan(
-        static_cast<std::size_t>(std::min<std::uint64_t>(info.tensor.file_offset, bytes.size())),
-        static_cast<std::size_t>(info.size));
+    if (end_ > size_) {
+      warn(message("the padding of the last tensor is missing: expected a file of ", begin_ + end_,
+                   " bytes, found ", file_bytes_.size()));
+    } else if (end_ < size_) {
+      warn(message(size_ - end_, " bytes behind the last tensor, from byte ", begin_ + end_));
+    }
   }
-}
+
+  std::vector<std::string> take_warnings() { return std::move(warnings_); }
+
+ private:
+  void place(TensorInfo& info) {
+    const std::string subject = "tensor '" + info.tensor.name + "': ";
+    if (info.offset < end_) {
+      fail(message(subject, "expected an offset of at least ", end_,
+                   ", where the tensor before it ends, found ", info.offset,
+                   " (data begins at byte ", begin_, ")"));
+    }
+    if (info.offset > size_ || info.size > size_ - info.offset) {
+      fail(message(subject, "expected ", info.size, " bytes at byte ", begin_, " + ", info.offset,
+                   ", found a file of ", file_bytes_.size(), " bytes"));
+    }
+    if (info.offset > end_) {
+      warn(
+          message(subject, info.offset - end_, " bytes of gap before byte ", begin_ + info.offset));
+    }
+    end_ = info.offset + gguf::pad(info.size, alignment_);
+    info.tensor.file_offset = begin_ + info.offset;
+    // An empty tensor may stand behind a header that ends the file without padding.
+    info.tensor.bytes = file_bytes_.subspan(
+        std::min<std::size_t>(info.tensor.file_offset, file_bytes_.size()), info.size);
+  }
+
+  void warn(const std::string& text) { warnings_.push_back(message(file_.string(), ": ", text)); }
+  [[noreturn]] void fail(const std::string& text) const {
+    throw FormatError(message(file_.string(), ": ", text));
+  }
+
+  std::span<const std::byte> file_bytes_;
+  std::uint64_t begin_;
+  std::uint64_t size_;
+  std::uint64_t end_ = 0;  ///< of the tensors placed so far, padded; relative to begin_
+  std::uint64_t alignment_;
+  const std::filesystem::path& file_;
+  std::vector<std::string> warnings_;
+};
 
 }  // namespace
 
@@ -375,10 +445,13 @@ GgufContents parse_gguf(std::span<const std::byte> bytes, const std::filesystem:
   const Header header = read_header(cursor);
   KeyValues key_values = read_key_values(cursor, header.key_values);
   auto infos = read_tensor_infos(cursor, header.tensors, key_values.alignment, file);
-  place_tensors(cursor, infos, key_values.alignment, bytes);
+  DataSection data(bytes, cursor.offset(), key_values.alignment, file);
+  data.place(infos);
 
   GgufContents contents;
   contents.metadata = std::move(key_values.values);
+  contents.warnings = data.take_warnings();
+  contents.tensors.reserve(infos.size());
   for (TensorInfo& info : infos) {
     contents.tensors.push_back(std::move(info.tensor));
   }

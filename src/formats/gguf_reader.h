@@ -14,8 +14,10 @@
 namespace bitnet {
 
 struct GgufContents {
-  std::vector<StoredTensor> tensors;  ///< in file order; their bytes lie in the input
+  std::vector<StoredTensor> tensors;  ///< by ascending offset; their bytes lie in the input
   std::map<std::string, MetadataValue> metadata;
+  /// What readers accept but llama.cpp would not write: gaps, another order, a cut or longer end.
+  std::vector<std::string> warnings;
 };
 
 /// `file` is named in messages and in every tensor. Throws FormatError for malformed bytes

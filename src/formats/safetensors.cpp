@@ -80,12 +80,30 @@ Json parse_strictly(std::string_view text, const std::filesystem::path& file, st
     }
     return true;
   };
+  // To the JSON library the text would end here, whatever follows.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    throw FormatError(
+        message(file.string(), ": expected JSON, found a zero byte at byte ", offset + nul));
+  }
   try {
     return Json::parse(text, check);
   } catch (const Json::parse_error& error) {
     throw FormatError(message(file.string(), ": expected JSON in UTF-8, found an error near byte ",
                               offset + error.byte));
+  } catch (const Json::exception& error) {
+    throw FormatError(message(file.string(), ": expected JSON, found: ", error.what()));
   }
+}
+
+/// What a message says it found: short, however long the file's text is.
+std::string description(const Json& value) {
+  constexpr std::size_t kShown = 60;
+  std::string text = value.dump(-1, ' ', true);  // ASCII may be cut anywhere
+  if (text.size() > kShown) {
+    text.resize(kShown);
+    text = message(value.type_name(), " ", text, "...");
+  }
+  return text;
 }
 
 /// The header: JSON and its padding of spaces.
@@ -108,7 +126,8 @@ std::string_view header_text(std::span<const std::byte> bytes, const std::filesy
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes,
                               static_cast<std::size_t>(length));
   if (!text.starts_with('{')) {
-    throw FormatError(message(file.string(), ": expected '{' at byte 8"));
+    throw FormatError(message(file.string(), ": expected '{' at byte 8, found ",
+                              text.empty() ? "a header of 0 bytes" : "another character"));
   }
   return text;
 }
@@ -123,21 +142,22 @@ class HeaderReader {
   StoredTensor tensor(const std::string& name, const Json& entry) const {
     if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") ||
         !entry.contains("shape") || !entry.contains("data_offsets")) {
-      fail(name, "expected an object of dtype, shape and data_offsets");
+      fail(name, message("expected an object of dtype, shape and data_offsets, found ",
+                         description(entry)));
     }
     StoredTensor tensor;
     tensor.name = name;
     tensor.file = file_;
     const Json& dtype = entry["dtype"];
     if (!dtype.is_string()) {
-      fail(name, "expected dtype as a string");
+      fail(name, "expected dtype as a string, found " + description(dtype));
     }
     tensor.type_name = dtype.get<std::string>();
     tensor.shape = shape(name, entry["shape"]);
     const auto offsets = unsigned_numbers(name, "data_offsets", entry["data_offsets"]);
     if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > data_.size()) {
       fail(name, message("expected data_offsets [begin, end] within the ", data_.size(),
-                         " bytes behind the header, found ", entry["data_offsets"].dump()));
+                         " bytes behind the header, found ", description(entry["data_offsets"])));
     }
     tensor.bytes = data_.subspan(offsets[0], offsets[1] - offsets[0]);
     tensor.file_offset = data_offset_ + offsets[0];
@@ -152,12 +172,13 @@ class HeaderReader {
 
   std::map<std::string, std::string> metadata(const Json& entry) const {
     if (!entry.is_object()) {
-      fail(std::string(kMetadataKey), "expected an object of strings");
+      fail(std::string(kMetadataKey), "expected an object of strings, found " + description(entry));
     }
     std::map<std::string, std::string> result;
     for (const auto& [key, value] : entry.items()) {
       if (!value.is_string()) {
-        fail(std::string(kMetadataKey), message("expected a string at key '", key, "'"));
+        fail(std::string(kMetadataKey),
+             message("expected a string at key '", key, "', found ", description(value)));
       }
       result[key] = value.get<std::string>();
     }
@@ -187,11 +208,12 @@ class HeaderReader {
                                               const Json& list) const {
     std::vector<std::uint64_t> numbers;
     if (!list.is_array()) {
-      fail(name, message("expected ", key, " as an array"));
+      fail(name, message("expected ", key, " as an array, found ", description(list)));
     }
     for (const Json& number : list) {
       if (!number.is_number_unsigned()) {
-        fail(name, message("expected unsigned numbers of 64 bits in ", key));
+        fail(name, message("expected unsigned numbers of 64 bits in ", key, ", found ",
+                           description(number)));
       }
       numbers.push_back(number.get<std::uint64_t>());
     }
@@ -204,15 +226,21 @@ class HeaderReader {
       fail(name,
            message("expected at most ", Shape::kMaxRank, " dimensions, found ", numbers.size()));
     }
-    return Shape(std::vector<std::size_t>(numbers.begin(), numbers.end()));
+    const Shape result(std::vector<std::size_t>(numbers.begin(), numbers.end()));
+    // Dimensions of 0 are left out, so that the product of any others is known to fit.
+    std::uint64_t product = 1;
+    for (const std::uint64_t dim : numbers) {
+      if (__builtin_mul_overflow(product, std::max<std::uint64_t>(dim, 1), &product)) {
+        fail(name, "the number of elements overflows: " + result.to_string());
+      }
+    }
+    return result;
   }
 
   void check_size(const StoredTensor& tensor, std::size_t dtype_bits) const {
-    std::uint64_t bits = dtype_bits;
-    for (const std::size_t dim : tensor.shape.dims()) {
-      if (__builtin_mul_overflow(bits, dim, &bits)) {
-        fail(tensor.name, "the size of shape " + tensor.shape.to_string() + " overflows");
-      }
+    std::uint64_t bits = 0;
+    if (__builtin_mul_overflow(tensor.shape.numel(), dtype_bits, &bits)) {
+      fail(tensor.name, "the size of shape " + tensor.shape.to_string() + " overflows");
     }
     if (bits % 8 != 0 || bits / 8 != tensor.bytes.size()) {
       fail(tensor.name,
@@ -222,7 +250,8 @@ class HeaderReader {
   }
 
   [[noreturn]] void fail(const std::string& name, const std::string& reason) const {
-    throw FormatError(message(file_.string(), ": tensor '", name, "': ", reason));
+    throw FormatError(message(file_.string(), ": header at byte ", kLengthBytes, ": ",
+                              name == kMetadataKey ? "key" : "tensor", " '", name, "': ", reason));
   }
 
   std::span<const std::byte> data_;
@@ -274,7 +303,7 @@ std::map<std::string, std::string> parse_safetensors_index(std::string_view text
         name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
       throw FormatError(message(file.string(), ": tensor '", tensor,
                                 "': expected the name of a file in the same folder, found ",
-                                shard.dump()));
+                                description(shard)));
     }
     weight_map[tensor] = name;
   }

@@ -90,6 +90,9 @@ void convert_elements(const StoredTensor& tensor, std::size_t first, std::span<f
 void decode_blocks_to_float(const StoredTensor& tensor, std::size_t first_row,
                             std::size_t row_count, std::span<float> out) {
   const BlockRows blocks(tensor);
+  if (out.empty()) {
+    return;  // rows of no columns: as many as the file pleases
+  }
   std::array<std::int8_t, BlockCodec::kMaxElements> integers;
   float* to = out.data();
   for (std::size_t row = first_row; row < first_row + row_count; ++row) {
@@ -181,6 +184,9 @@ void decode_trits(const StoredTensor& tensor, std::size_t first_row, std::size_t
                   std::span<std::int8_t> out) {
   check_rows(tensor, first_row, row_count, out.size());
   const BlockRows blocks(tensor);
+  if (out.empty()) {
+    return;  // rows of no columns: as many as the file pleases
+  }
   std::int8_t* to = out.data();
   for (std::size_t row = first_row; row < first_row + row_count; ++row) {
     for (std::size_t block = 0; block < blocks.blocks(); ++block, to += blocks.block_elements()) {
@@ -200,6 +206,9 @@ void decode_trits(const StoredTensor& tensor, std::size_t first_row, std::size_t
 
 std::optional<float> common_scale(const StoredTensor& tensor) {
   const BlockRows blocks(tensor);
+  if (blocks.blocks() == 0) {
+    return std::nullopt;  // rows of no columns: as many as the file pleases
+  }
   std::optional<float> common;
   for (std::size_t row = 0; row < blocks.rows(); ++row) {
     for (std::size_t block = 0; block < blocks.blocks(); ++block) {

@@ -4,10 +4,12 @@
 #include <bitnet/error.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "formats/byte_string.h"
 #include "formats/hostile_bytes.h"
+#include "formats/resident_bytes.h"
 #include "formats/temporary_folder.h"
 
 namespace bitnet {
@@ -63,8 +65,7 @@ TEST(OpenCheckpoint, ASafetensorsFileUnderAnyName) {
   EXPECT_EQ(checkpoint.find("b"), nullptr);
   EXPECT_EQ(text_of(*checkpoint.find("a")), "xy");
   EXPECT_EQ(checkpoint.find("a")->file, path);
-  checkpoint.release(*checkpoint.find("a"));
-  EXPECT_EQ(text_of(*checkpoint.find("a")), "xy");
+  EXPECT_TRUE(checkpoint.warnings().empty());
 }
 
 TEST(OpenCheckpoint, AGgufFileUnderAnyName) {
@@ -98,7 +99,6 @@ TEST(OpenCheckpoint, AShardedFolder) {
   EXPECT_EQ(text_of(*checkpoint.find("a")), "34");
   EXPECT_EQ(checkpoint.find("a")->file, folder / "2.safetensors");
   EXPECT_EQ(checkpoint.config_json(), "{}");
-  checkpoint.release(*checkpoint.find("a"));
 }
 
 TEST(OpenCheckpoint, AnIndexThatDisagreesWithItsShardsIsRefused) {
@@ -136,6 +136,57 @@ TEST(OpenCheckpoint, AHugeConfigIsRefused) {
   const auto path = folder.write("model.safetensors", safetensors("a", "xy"));
   folder.write("config.json", std::string((16U << 20) + 1, ' '));
   expect_error<FormatError>([&] { open_checkpoint(path); }, {"config.json"});
+}
+
+TEST(OpenCheckpoint, KeepsTheWarningsOfAFile) {
+  const TemporaryFolder folder;
+  auto bytes = gguf();
+  EXPECT_TRUE(open_checkpoint(folder.write("good", bytes)).warnings().empty());
+  bytes.resize(bytes.size() + 5);
+  const auto path = folder.write("long", bytes);
+  EXPECT_EQ(
+      open_checkpoint(path).warnings(),
+      std::vector<std::string>{path.string() + ": 5 bytes behind the last tensor, from byte 128"});
+}
+
+/// Two shards, each one tensor of `size` bytes named after its file.
+void write_large_shards(const TemporaryFolder& folder, std::size_t size) {
+  folder.write(kIndexName, R"({"weight_map":{"a":"a","b":"b"}})");
+  for (const std::string name : {"a", "b"}) {
+    const std::string text = std::to_string(size);
+    const std::string header = "{\"" + name + R"(":{"dtype":"U8","shape":[)" + text +
+                               R"(],"data_offsets":[0,)" + text + "]}}";
+    folder.write(
+        name,
+        ByteString().u64(header.size()).text(header).text(std::string(size, name[0])).bytes());
+  }
+}
+
+// Oracle: the system's list of a mapping's pages in memory. Released pages leave it (the page cache
+// holds them on), and reading brings them back.
+TEST(Checkpoint, ReleasesAndFetchesRangesOfATensor) {
+  constexpr std::size_t kSize = 1U << 20;
+  const TemporaryFolder folder;
+  write_large_shards(folder, kSize);
+  const Checkpoint checkpoint = open_checkpoint(folder.path());
+  const auto a = checkpoint.find("a")->bytes;
+  const auto b = checkpoint.find("b")->bytes;
+  const auto is_letter = [](std::byte byte) { return byte == std::byte{'a'}; };
+  ASSERT_EQ(static_cast<std::size_t>(std::count_if(a.begin(), a.end(), is_letter)), kSize);
+  const std::size_t before = test::resident_bytes_of(a);
+  EXPECT_GE(before, kSize);
+
+  checkpoint.release(a.subspan(kSize / 2));
+  EXPECT_LE(test::resident_bytes_of(a), before - kSize / 4);
+  EXPECT_GE(test::resident_bytes_of(a), kSize / 4);
+  checkpoint.release(*checkpoint.find("a"));
+  EXPECT_LE(test::resident_bytes_of(a), kSize / 8);
+
+  checkpoint.will_need(a);
+  checkpoint.will_need(b.subspan(100, 1));
+  checkpoint.release(std::span<const std::byte>());
+  EXPECT_EQ(static_cast<std::size_t>(std::count_if(a.begin(), a.end(), is_letter)), kSize);
+  EXPECT_EQ(std::count_if(b.begin(), b.end(), is_letter), 0);
 }
 
 }  // namespace

@@ -3,16 +3,19 @@
 #include <bitnet/error.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
-#include <fstream>
+#include <cstring>
 #include <utility>
 
 #include "base/mapped_file.h"
 #include "base/output_file.h"
 #include "formats/hostile_bytes.h"
+#include "formats/resident_bytes.h"
 #include "formats/temporary_folder.h"
 
 namespace bitnet {
@@ -62,24 +65,26 @@ TEST(MappedFile, ReleasedPagesReadTheSameAgain) {
   EXPECT_EQ(copy(file.bytes()), bytes);
 }
 
-/// Bytes of this process that lie in memory, as the system says.
-std::size_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::size_t total_pages = 0;
-  std::size_t resident_pages = 0;
-  statm >> total_pages >> resident_pages;
-  return resident_pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
-
 TEST(MappedFile, ReleaseShrinksTheResidentSet) {
   constexpr std::size_t kSize = 32U << 20;
   const TemporaryFolder folder;
   const MappedFile file(folder.write("a", pattern(kSize)));
   const auto is_set = [](std::byte byte) { return byte != std::byte{0}; };
   EXPECT_GT(std::count_if(file.bytes().begin(), file.bytes().end(), is_set), 0);
-  const std::size_t before = resident_bytes();
+  EXPECT_EQ(test::resident_bytes_of(file.bytes()), kSize);
   file.release(0, kSize);
-  EXPECT_LT(resident_bytes() + kSize / 2, before);
+  EXPECT_LT(test::resident_bytes_of(file.bytes()), kSize / 2);
+}
+
+TEST(MappedFile, WillNeedTakesAnyRange) {
+  const TemporaryFolder folder;
+  const auto bytes = pattern(100'001);
+  const MappedFile file(folder.write("a", bytes));
+  file.will_need(0, bytes.size());
+  file.will_need(5000, 1);
+  file.will_need(bytes.size() + 5, std::size_t(-1));
+  EXPECT_EQ(copy(file.bytes()), bytes);
+  MappedFile(folder.write("empty", "")).will_need(0, 10);
 }
 
 TEST(MappedFile, ErrorsNameThePathAndTheReason) {
@@ -157,6 +162,64 @@ TEST(OutputFile, AFullDiskIsAnIoErrorAndLeavesNothing) {
       },
       {"out", "cannot write"});
   EXPECT_EQ(folder.count(), 0U);
+}
+
+// What fits the buffer meets the full disk only in commit().
+TEST(OutputFile, AFullDiskInCommitKeepsTheOldFile) {
+  const TemporaryFolder folder;
+  folder.write("out", "old");
+  const FileSizeLimit limit(1000);
+  expect_error<IoError>(
+      [&] {
+        OutputFile file(folder / "out");
+        file.append(pattern(1001));
+        file.commit();
+      },
+      {"out", "cannot write", std::strerror(EFBIG)});
+  EXPECT_EQ(read_file(folder / "out").size(), 3U);
+  EXPECT_EQ(folder.count(), 1U);
+}
+
+/// Writes without commit in a process of its own, which is killed while the file is open.
+void write_and_be_killed(const std::filesystem::path& path) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    OutputFile file(path);
+    file.append(pattern(3 << 20));
+    file.append(pattern(10));
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  ASSERT_EQ(WTERMSIG(status), SIGKILL);
+}
+
+TEST(OutputFile, AKilledWriterLeavesTheTargetAsItWas) {
+  const TemporaryFolder folder;
+  folder.write("old", "old");
+  write_and_be_killed(folder / "new");
+  write_and_be_killed(folder / "old");
+  EXPECT_FALSE(std::filesystem::exists(folder / "new"));
+  EXPECT_EQ(read_file(folder / "old").size(), 3U);
+  EXPECT_EQ(folder.count(), 3U);  // the two temporaries, which no later writer trips over
+
+  OutputFile file(folder / "new");
+  file.append(pattern(5));
+  file.commit();
+  EXPECT_EQ(read_file(folder / "new"), pattern(5));
+}
+
+TEST(OutputFile, ATemporaryLeftUnderOurNameIsSteppedOver) {
+  const TemporaryFolder folder;
+  const std::string taken = "out.tmp-" + std::to_string(::getpid()) + "-0";
+  folder.write(taken, "left by a crash");
+  OutputFile file(folder / "out");
+  file.append(pattern(5));
+  file.commit();
+  EXPECT_EQ(read_file(folder / "out"), pattern(5));
+  EXPECT_EQ(read_file(folder / taken).size(), 15U);
 }
 
 TEST(OutputFile, AFolderThatIsNotThereIsAnIoError) {

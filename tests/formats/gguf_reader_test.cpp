@@ -141,13 +141,47 @@ TEST(GgufReader, GoodFilesOfTheCheckList) {
   info(wide, "a", {3}, kI8, 0).pad_to(64).zeros(64);
   EXPECT_EQ(parse(wide).tensors[0].file_offset, wide.size() - 64);
 
-  // Writers other than llama.cpp leave gaps, store tensors in another order, or add to the end.
-  EXPECT_EQ(parse(two_tensors(96, 128)).tensors[1].name, "b");
+  // The largest that is allowed.
+  EXPECT_EQ(parse(one_tensor(std::string(63, 'n'), {3}, kF32, 0, 32)).tensors.size(), 1U);
+  EXPECT_EQ(parse(one_tensor("t", {1, 2, 3, 4}, kI8, 0, 32)).tensors[0].shape, (Shape{4, 3, 2, 1}));
+  EXPECT_EQ(parse(one_tensor("t", {0, (1ULL << 63) - 1}, kI8, 0, 0)).tensors[0].bytes.size(), 0U);
+  EXPECT_TRUE(parse(alignment_key(kU32Value, 1U << 31)).tensors.empty());
+}
+
+// Oracle: positions counted by hand. The infos of two_tensors end at byte 90, so that the data
+// begins at 96.
+TEST(GgufReader, WarnsOfWhatLlamaCppWouldNotWrite) {
+  using Warnings = std::vector<std::string>;
+  EXPECT_EQ(parse(two_tensors(32, 64)).warnings, Warnings{});
+  EXPECT_EQ(parse(worked_example()).warnings, Warnings{});
+  EXPECT_EQ(parse(header(0, 0)).warnings, Warnings{});
+
+  const GgufContents gap = parse(two_tensors(96, 128));
+  EXPECT_EQ(gap.tensors[1].file_offset, 192U);
+  EXPECT_EQ(gap.warnings, Warnings{"model.gguf: tensor 'b': 64 bytes of gap before byte 192"});
+
+  EXPECT_EQ(parse(two_tensors(32, 64).text("trailing")).warnings,
+            Warnings{"model.gguf: 8 bytes behind the last tensor, from byte 160"});
+  EXPECT_EQ(parse(header(0, 0).zeros(9)).warnings,
+            Warnings{"model.gguf: 1 bytes behind the last tensor, from byte 32"});
+
   ByteString swapped = header(2, 0);
   info(swapped, "a", {3}, kF32, 32);
   info(swapped, "b", {5}, kF32, 0).pad_to(32).zeros(64);
-  EXPECT_EQ(parse(swapped).tensors[0].name, "b");
-  EXPECT_NO_THROW(parse(two_tensors(32, 64).text("trailing")));
+  const GgufContents sorted = parse(swapped);
+  EXPECT_EQ(sorted.tensors[0].name, "b");
+  EXPECT_EQ(sorted.warnings,
+            Warnings{"model.gguf: tensor 'b': lies before the tensor listed before it"});
+
+  // The 20 bytes of b are there, their padding is not.
+  for (const std::size_t data : {52U, 63U}) {
+    const GgufContents cut = parse(two_tensors(32, data));
+    EXPECT_EQ(cut.tensors[1].bytes.size(), 20U);
+    EXPECT_EQ(cut.warnings,
+              Warnings{"model.gguf: the padding of the last tensor is missing: expected a file of "
+                       "160 bytes, found " +
+                       std::to_string(96 + data)});
+  }
 }
 
 struct BadFile {
@@ -167,7 +201,7 @@ void expect_refused(const std::vector<BadFile>& files) {
 
 TEST(GgufReader, BadHeaders) {
   expect_refused({
-      {"magic", ByteString().text("FUGG").u32(3).u64(0).u64(0), {"magic"}},
+      {"magic", ByteString().text("FUGG").u32(3).u64(0).u64(0), {"magic", "46 55 47 47", "byte 4"}},
       {"version 0", header(0, 0, 0), {"version", "found 0"}},
       {"version 1", header(0, 0, 1), {"version", "found 1"}},
       {"version 4", header(0, 0, 4), {"version", "found 4"}},
@@ -182,6 +216,8 @@ TEST(GgufReader, BadKeyValues) {
   const auto key = [](std::string_view name) { return header(0, 1).string(name); };
   expect_refused({
       {"key length -1", header(0, 1).u64(std::uint64_t(-1)).zeros(16), {"key 0", "string"}},
+      {"huge value length", key("k").u32(8).u64(std::uint64_t(-1)).zeros(16), {"'k'", "byte 45"}},
+      {"value type cut", key("kk").hex("04 00 00"), {"'kk'", "4 bytes", "byte 34"}},
       {"empty key", key("").u32(kU32Value).u32(1), {"key 0", "at least one"}},
       {"key not UTF-8", key("a\xff").u32(kU32Value).u32(1), {"UTF-8"}},
       {"value type 13", key("k").u32(13).u64(0), {"'k'", "13"}},
@@ -191,6 +227,10 @@ TEST(GgufReader, BadKeyValues) {
       {"array inside an array", key("k").u32(9).u32(9).u64(0).zeros(9), {"array inside"}},
       {"array of 2^63", key("k").u32(9).u32(0).u64(1ULL << 63).zeros(9), {"array"}},
       {"array longer than the file", key("k").u32(9).u32(10).u64(2).zeros(15), {"array"}},
+      {"array of strings longer than the file",
+       key("k").u32(9).u32(8).u64(2).string("").zeros(7),
+       {"'k'", "array", "the count 2"}},
+      {"bool 2 in an array", key("k").u32(9).u32(7).u64(2).hex("01 02 00*8"), {"'k'", "found 2"}},
       {"array's last string cut", key("k").u32(9).u32(8).u64(2).string("aaaaaaaa").u64(1), {"'k'"}},
       {"array of type 13", key("k").u32(9).u32(13).u64(1).zeros(8), {"13"}},
       {"array above 2^63", key("k").u32(9).u32(10).u64(1).u64(std::uint64_t(-1)), {"2^63"}},
@@ -218,6 +258,10 @@ TEST(GgufReader, BadTensorInfos) {
       {"dimensions overflow", one_tensor("t", {big, big}, kF32, 0, 32), {"'t'", "2^63"}},
       {"bytes overflow", one_tensor("t", {1ULL << 61}, kI64, 0, 32), {"'t'", "overflows"}},
       {"row of half a block", one_tensor("t", {128, 2}, kTq2, 0, 96), {"multiple of 256"}},
+      {"dimensions overflow beside 0",
+       one_tensor("t", {0, big, big}, kF32, 0, 32),
+       {"'t'", "2^63"}},
+      {"offset one too small", two_tensors(31, 64), {"'b'", "multiple of 32", "found 31"}},
       {"offset -1", one_tensor("t", {3}, kF32, std::uint64_t(-1), 32), {"multiple of 32"}},
       {"offset for alignment 1", two_tensors(12, 64), {"'b'", "multiple of 32"}},
       {"offset for alignment 32", unaligned, {"'b'", "multiple of 64"}},
@@ -231,9 +275,10 @@ TEST(GgufReader, BadData) {
   info(sum_overflows, "a", {0x7FFFFFFFFFFFFFC0}, kI8, 0);
   info(sum_overflows, "b", {0x7FFFFFFFFFFFFFC0}, kI8, 0x7FFFFFFFFFFFFFC0).pad_to(32).zeros(64);
   expect_refused({
-      {"one byte short", two_tensors(32, 63), {"'b'", "20 bytes", "+ 32"}},
+      {"one byte short", two_tensors(32, 51), {"'b'", "20 bytes", "96 + 32", "147 bytes"}},
+      {"padding of the first tensor missing", two_tensors(32, 12), {"'b'", "108 bytes"}},
       {"no data", one_tensor("t", {3}, kF32, 0, 0), {"'t'", "12 bytes"}},
-      {"overlap", two_tensors(0, 64), {"'b'", "at least 32"}},
+      {"overlap", two_tensors(0, 64), {"'b'", "at least 32", "found 0", "byte 96"}},
       {"sum of sizes overflows", sum_overflows, {"'a'"}},
       {"far away", one_tensor("t", {3}, kF32, std::uint64_t(-32), 32), {"'t'"}},
   });
@@ -254,8 +299,9 @@ TEST(GgufReader, TypesOfUnknownSizeAreUnsupportedByName) {
       {std::uint32_t(-1), {"unknown"}},
   };
   for (const Unsized& type : types) {
-    expect_error<UnsupportedError>([&] { parse(one_tensor("t", {256}, type.id, 0, 512)); },
-                                   type.words);
+    std::vector<std::string> words = type.words;
+    words.insert(words.end(), {"model.gguf", "'t'", "before byte 49"});
+    expect_error<UnsupportedError>([&] { parse(one_tensor("t", {256}, type.id, 0, 512)); }, words);
   }
 }
 
