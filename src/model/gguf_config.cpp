@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -165,9 +166,10 @@ const ModelFamily& family_of(const KeyReader& keys, const std::string& hidden_ac
     return *found;
   }
   std::string known;
+  std::set<std::string_view> listed;
   for (const ModelFamily& family : families) {
-    if (const std::string name(family.architecture); known.find(name) == std::string::npos) {
-      known += (known.empty() ? "" : ", ") + name;
+    if (listed.insert(family.architecture).second) {
+      known += message(known.empty() ? "" : ", ", family.architecture);
     }
   }
   throw UnsupportedError(message("general.architecture: expected one of the known architectures (",
