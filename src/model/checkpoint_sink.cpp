@@ -4,7 +4,7 @@
 #include <bitnet/error.h>
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -16,6 +16,8 @@
 #include "formats/safetensors_writer.h"
 #include "model/gguf_metadata.h"
 #include "model/hugging_face_config.h"
+#include "tokenizer/gguf_tokenizer.h"
+#include "tokenizer/hugging_face_tokenizer.h"
 
 namespace bitnet {
 namespace {
@@ -35,12 +37,21 @@ void write_text(const std::filesystem::path& path, std::string_view text) {
   file.commit();
 }
 
+std::vector<GgufKeyValue> key_values(const ModelSource& source, const ConversionPlan& plan,
+                                     const std::optional<TokenizerData>& tokenizer) {
+  std::vector<GgufKeyValue> result =
+      gguf_metadata(source.config(), plan.architecture, matrix_encoding(plan));
+  std::vector<GgufKeyValue> of_tokenizer =
+      tokenizer ? write_gguf_tokenizer(*tokenizer) : gguf_without_tokenizer();
+  std::move(of_tokenizer.begin(), of_tokenizer.end(), std::back_inserter(result));
+  return result;
+}
+
 class GgufSink : public CheckpointSink {
  public:
   GgufSink(const ModelSource& source, const ConversionPlan& plan,
-           const std::filesystem::path& output)
-      : writer_(output, gguf_metadata(source.config(), plan.architecture, matrix_encoding(plan)),
-                declarations(plan)) {}
+           const std::optional<TokenizerData>& tokenizer, const std::filesystem::path& output)
+      : writer_(output, key_values(source, plan, tokenizer), declarations(plan)) {}
 
   void append(std::span<const std::byte> bytes) override { writer_.append(bytes); }
   void put_scale(std::size_t /*tensor_index*/, float scale) override {
@@ -70,8 +81,9 @@ class GgufSink : public CheckpointSink {
 class SafetensorsSink : public CheckpointSink {
  public:
   SafetensorsSink(const ModelSource& source, const ConversionPlan& plan,
+                  const std::optional<TokenizerData>& tokenizer,
                   const std::filesystem::path& output)
-      : source_(source), plan_(plan), folder_(output) {
+      : source_(source), plan_(plan), tokenizer_(tokenizer), folder_(output) {
     std::error_code error;
     std::filesystem::create_directories(folder_, error);
     if (error || !std::filesystem::is_directory(folder_)) {
@@ -107,31 +119,50 @@ class SafetensorsSink : public CheckpointSink {
  private:
   void write_companions() const {
     const ModelConfig& config = source_.config();
-    const Encoding matrices = matrix_encoding(plan_);
-    const bool packed = matrices == Encoding::u8;
-    const bool was_gguf = source_.checkpoint().format() == Checkpoint::Format::gguf;
-    const bool latent = !packed && config.quantization_config &&
-                        !std::any_of(plan_.tensors.begin(), plan_.tensors.end(),
-                                     [](const PlannedTensor& tensor) { return tensor.ternary; });
-    write_text(folder_ / "config.json", hugging_face_config(config, {packed, latent, torch_dtype()},
-                                                            source_.checkpoint().config_json()));
-    if (was_gguf && (config.bos_token_id || !config.eos_token_ids.empty())) {
-      write_text(folder_ / "generation_config.json", hugging_face_generation_config(config));
-    }
+    const bool packed = matrix_encoding(plan_) == Encoding::u8;
+    write_text(folder_ / "config.json",
+               hugging_face_config(config, {packed, is_latent(), torch_dtype()},
+                                   source_.checkpoint().config_json()));
     if (!config.pooling.empty()) {
       std::filesystem::create_directories(folder_ / "1_Pooling");
       write_text(folder_ / "1_Pooling" / "config.json", hugging_face_pooling(config));
       write_text(folder_ / "modules.json", hugging_face_modules());
     }
-    constexpr std::array kCopied = {"generation_config.json", "tokenizer.json",
-                                    "tokenizer_config.json",  "special_tokens_map.json",
-                                    "chat_template.jinja",    "tokenizer.model"};
-    for (const char* name : kCopied) {
-      const std::string text = read_companion(source_.checkpoint(), name);
-      if (!text.empty()) {
-        write_text(folder_ / name, text);
+    if (source_.checkpoint().format() == Checkpoint::Format::gguf) {
+      write_new_companions();
+    } else {
+      copy_companions();
+    }
+  }
+
+  void write_new_companions() const {
+    const ModelConfig& config = source_.config();
+    if (config.bos_token_id || !config.eos_token_ids.empty()) {
+      write_text(folder_ / "generation_config.json", hugging_face_generation_config(config));
+    }
+    if (tokenizer_) {
+      const HuggingFaceTexts texts = write_hugging_face(*tokenizer_);
+      write_text(folder_ / "tokenizer.json", texts.tokenizer_json);
+      write_text(folder_ / "tokenizer_config.json", texts.tokenizer_config_json);
+    }
+  }
+
+  void copy_companions() const {
+    for (const char* name : {"generation_config.json", "tokenizer.json", "tokenizer_config.json",
+                             "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
+                             "tokenizer.model"}) {
+      if (has_companion(source_.checkpoint(), name)) {
+        write_text(folder_ / name, read_companion(source_.checkpoint(), name));
       }
     }
+  }
+
+  /// Whether the float matrices beside the new config.json are to be ternarized when the model
+  /// runs.
+  bool is_latent() const {
+    return source_.config().quantization_config &&
+           std::none_of(plan_.tensors.begin(), plan_.tensors.end(),
+                        [](const PlannedTensor& tensor) { return tensor.ternary; });
   }
 
   /// Of the embedding: what the model computes with between ternary layers.
@@ -147,6 +178,7 @@ class SafetensorsSink : public CheckpointSink {
 
   const ModelSource& source_;
   const ConversionPlan& plan_;
+  const std::optional<TokenizerData>& tokenizer_;
   std::filesystem::path folder_;
   std::vector<std::size_t> scale_index_;  ///< per planned tensor: its scale's place in the file
   std::unique_ptr<SafetensorsWriter> writer_;
@@ -155,11 +187,12 @@ class SafetensorsSink : public CheckpointSink {
 }  // namespace
 
 std::unique_ptr<CheckpointSink> open_sink(const ModelSource& source, const ConversionPlan& plan,
+                                          const std::optional<TokenizerData>& tokenizer,
                                           const std::filesystem::path& output) {
   if (plan.format == Checkpoint::Format::gguf) {
-    return std::make_unique<GgufSink>(source, plan, output);
+    return std::make_unique<GgufSink>(source, plan, tokenizer, output);
   }
-  return std::make_unique<SafetensorsSink>(source, plan, output);
+  return std::make_unique<SafetensorsSink>(source, plan, tokenizer, output);
 }
 
 }  // namespace bitnet

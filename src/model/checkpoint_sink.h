@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "model/conversion_plan.h"
 #include "model/model_source.h"
+#include "tokenizer/tokenizer_data.h"
 
 namespace bitnet {
 
@@ -25,8 +27,10 @@ class CheckpointSink {
   virtual std::uint64_t size() const = 0;
 };
 
-/// Throws what the writers throw; for safetensors creates the folder `output`.
+/// Throws what the writers throw; for safetensors creates the folder `output`. The arguments must
+/// outlive the sink.
 std::unique_ptr<CheckpointSink> open_sink(const ModelSource& source, const ConversionPlan& plan,
+                                          const std::optional<TokenizerData>& tokenizer,
                                           const std::filesystem::path& output);
 
 }  // namespace bitnet

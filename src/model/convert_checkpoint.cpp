@@ -11,6 +11,7 @@
 #include "model/checkpoint_sink.h"
 #include "model/conversion_plan.h"
 #include "model/model_source.h"
+#include "model/model_tokenizer.h"
 #include "model/target_programs.h"
 #include "model/weight_writer.h"
 
@@ -60,13 +61,20 @@ ConversionReport convert_checkpoint(const Checkpoint& input, const std::filesyst
                            runtime);
   const ConversionPlan plan = plan_conversion(source, options);
   require_other_file(input, plan, output);
+  const std::optional<TokenizerData> tokenizer =
+      read_model_tokenizer(source, options.pre_tokenizer.value_or(""));
 
   ConversionReport report;
   report.architecture = plan.architecture;
   report.notes = source.notes();
+  if (tokenizer) {
+    report.notes.insert(report.notes.end(), tokenizer->repairs.begin(), tokenizer->repairs.end());
+  } else {
+    report.notes.emplace_back("the checkpoint has no tokenizer, nor has the output");
+  }
   report.loaders = judge_loaders(source, plan);
   report.input_bytes = total_size(input);
-  const std::unique_ptr<CheckpointSink> sink = open_sink(source, plan, output);
+  const std::unique_ptr<CheckpointSink> sink = open_sink(source, plan, tokenizer, output);
   WeightWriter writer(
       source, plan.scales, runtime, [&](std::span<const std::byte> bytes) { sink->append(bytes); },
       progress_counter(plan, options));

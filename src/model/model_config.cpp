@@ -271,6 +271,12 @@ ModelConfig parse_model_config(std::string_view config_json) {
   return config;
 }
 
+std::vector<std::uint64_t> parse_generation_ends(std::string_view generation_json) {
+  constexpr const char* kFile = "generation_config.json";
+  const Json json = parse_object(generation_json, kFile);
+  return ObjectReader(json, kFile).token_ids("eos_token_id");
+}
+
 std::string parse_pooling(std::string_view pooling_json) {
   constexpr const char* kFile = "1_Pooling/config.json";
   const Json json = parse_object(pooling_json, kFile);

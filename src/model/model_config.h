@@ -49,6 +49,9 @@ struct ModelConfig {
 /// files. Throws FormatError naming key, expected and found.
 ModelConfig parse_model_config(std::string_view config_json);
 
+/// eos_token_id of the text of generation_config.json: one number, a list, null or absent.
+std::vector<std::uint64_t> parse_generation_ends(std::string_view generation_json);
+
 /// "last" from the text of 1_Pooling/config.json, which sentence-transformers puts beside an
 /// embedding model. FormatError unless exactly one mode of mean, cls and lasttoken is on.
 std::string parse_pooling(std::string_view pooling_json);

@@ -21,13 +21,6 @@ bool is_gguf(const Checkpoint& checkpoint) {
   return checkpoint.format() == Checkpoint::Format::gguf;
 }
 
-/// Of a Hugging Face checkpoint.
-std::filesystem::path folder_of(const Checkpoint& checkpoint) {
-  std::error_code error;
-  const std::filesystem::path& path = checkpoint.path();
-  return std::filesystem::is_directory(path, error) ? path : path.parent_path();
-}
-
 HfScaleMeaning meaning_of(const std::string& linear_class) {
   if (linear_class == "bitlinear") {
     return HfScaleMeaning::divisor;
@@ -62,9 +55,16 @@ Shape expected_shape(const SourceWeight& weight) {
 
 }  // namespace
 
+std::filesystem::path checkpoint_folder(const Checkpoint& checkpoint) {
+  std::error_code error;
+  const std::filesystem::path& path = checkpoint.path();
+  return std::filesystem::is_directory(path, error) ? path : path.parent_path();
+}
+
 bool has_companion(const Checkpoint& checkpoint, const char* name) {
   std::error_code error;
-  return !is_gguf(checkpoint) && std::filesystem::exists(folder_of(checkpoint) / name, error);
+  return !is_gguf(checkpoint) &&
+         std::filesystem::exists(checkpoint_folder(checkpoint) / name, error);
 }
 
 std::string read_companion(const Checkpoint& checkpoint, const char* name) {
@@ -72,10 +72,11 @@ std::string read_companion(const Checkpoint& checkpoint, const char* name) {
     return "";
   }
   constexpr std::size_t kMaxBytes = std::size_t{1} << 30;
-  const MappedFile mapped(folder_of(checkpoint) / name);
+  const MappedFile mapped(checkpoint_folder(checkpoint) / name);
   if (mapped.bytes().size() > kMaxBytes) {
-    throw FormatError(message((folder_of(checkpoint) / name).string(), ": expected at most ",
-                              kMaxBytes, " bytes, found ", mapped.bytes().size()));
+    throw FormatError(message((checkpoint_folder(checkpoint) / name).string(),
+                              ": expected at most ", kMaxBytes, " bytes, found ",
+                              mapped.bytes().size()));
   }
   return {reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size()};
 }
@@ -117,6 +118,12 @@ void ModelSource::read_hugging_face_config(const ModelSourceOptions& options) {
   config_ = parse_model_config(checkpoint_.config_json());
   scale_meaning_ = meaning_of(options.linear_class.value_or(
       config_.quantization_config.value_or(QuantizationConfig{}).linear_class));
+  // It may name more ends than config.json: that of a text and that of a turn.
+  const std::string generation = read_companion(checkpoint_, "generation_config.json");
+  if (!generation.empty()) {
+    const std::vector<std::uint64_t> ends = parse_generation_ends(generation);
+    config_.eos_token_ids = ends.empty() ? config_.eos_token_ids : ends;
+  }
   const std::string pooling = read_companion(checkpoint_, "1_Pooling/config.json");
   if (!pooling.empty()) {
     config_.pooling = parse_pooling(pooling);

@@ -5,6 +5,7 @@
 #include <bitnet/checkpoint.h>
 #include <bitnet/runtime.h>
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -72,6 +73,8 @@ class ModelSource {
   std::vector<std::string> notes_;
 };
 
+/// The folder of a Hugging Face checkpoint.
+std::filesystem::path checkpoint_folder(const Checkpoint& checkpoint);
 /// Whether the checkpoint's folder has such a file.
 bool has_companion(const Checkpoint& checkpoint, const char* name);
 /// A text file of the checkpoint's folder ("1_Pooling/config.json"); empty when there is none, and

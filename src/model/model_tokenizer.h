@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// The tokenizer that belongs to a model, from whichever files hold it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "model/model_source.h"
+#include "tokenizer/tokenizer_data.h"
+
+namespace bitnet {
+
+/// nullopt when the checkpoint has none. `pre` overrides the name of the pre-tokenizer, unless it
+/// is empty. Throws what the readers throw, and FormatError for a tokenizer with more tokens than
+/// the embedding has rows.
+std::optional<TokenizerData> read_model_tokenizer(const ModelSource& source,
+                                                  const std::string& pre = "");
+
+}  // namespace bitnet
