@@ -4,12 +4,12 @@
 namespace bitnet {
 
 const std::string& bitnet_chat_template() {
-  static const std::string kTemplate =
+  static const std::string text =
       "{%- for m in messages -%}"
       "{{- (m['role'] | capitalize) + ': ' + (m['content'] | trim) + '<|eot_id|>' -}}"
       "{%- endfor -%}"
       "{%- if add_generation_prompt -%}{{- 'Assistant: ' -}}{%- endif -%}";
-  return kTemplate;
+  return text;
 }
 
 bool is_mistaken_bitnet_template(const std::string& chat_template) {

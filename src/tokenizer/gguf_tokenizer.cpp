@@ -198,6 +198,7 @@ std::optional<TokenizerData> read_gguf_tokenizer(
   data.ignore_merges =
       data.model == TokenizerModel::byte_level_bpe && known != nullptr && known->ignore_merges;
   data.nfc = data.pre == "qwen2";
+  data.add_bos = adds_bos(data);
   added_tokens_from_types(data);
   return data;
 }

@@ -229,7 +229,7 @@ void read_post_processor(const JsonValue& root, TokenizerData& data) {
       const auto special = single[i].find("SpecialToken");
       return special ? find_token(data, special->at("id").text()) : std::nullopt;
     };
-    data.add_bos = data.add_eos = false;
+    data.add_bos = false;
     if (single.size() > 1) {
       if (const auto first = special_at(0)) {
         data.bos = first;

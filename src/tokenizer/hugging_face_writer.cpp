@@ -93,7 +93,7 @@ Json decoder(const TokenizerData& data) {
 
 /// TemplateProcessing with BOS in front of each text and EOS behind it, as asked for.
 Json post_processor(const TokenizerData& data) {
-  const bool starts = adds_bos(data) && data.bos;
+  const bool starts = data.add_bos.value_or(false) && data.bos;
   const bool ends = data.add_eos.value_or(false) && data.eos;
   if (!starts && !ends) {
     return nullptr;

@@ -99,7 +99,7 @@ void scores_from_merges(TokenizerData& data, const std::string& where) {
   // merges come in that order.
   const std::vector<TokenId> normal = normal_tokens(data);
   for (std::size_t i = 0; i < normal.size(); ++i) {
-    data.scores[normal[i]] = -static_cast<float>(i);
+    data.scores[normal[i]] = 0.0F - static_cast<float>(i);
   }
   if (merges_of_scores(data, where) == data.merges) {
     data.merges.clear();
@@ -108,7 +108,8 @@ void scores_from_merges(TokenizerData& data, const std::string& where) {
   const auto ranks = first_ranks(data.merges);
   for (const TokenId id : normal) {
     const auto rank = ranks.find(data.tokens[id]);
-    data.scores[id] = -static_cast<float>(rank == ranks.end() ? data.merges.size() : rank->second);
+    data.scores[id] =
+        0.0F - static_cast<float>(rank == ranks.end() ? data.merges.size() : rank->second);
   }
   if (merges_of_scores(data, where) == data.merges) {
     data.merges.clear();

@@ -58,14 +58,19 @@ struct TokenizerData {
   std::optional<std::string> chat_template;  ///< Jinja
   /// What was wrong in the file and read as meant: one sentence each.
   std::vector<std::string> repairs;
+  bool operator==(const TokenizerData&) const = default;
 };
 
 /// What the model's own files know about its tokenizer.
 struct TokenizerHints {
-  std::optional<std::size_t> vocab_size;  ///< rows of the embedding: ids up to there get a filler
-  std::optional<TokenId> bos, padding;    ///< used where the tokenizer's files name none
-  std::vector<TokenId> eos;               ///< its first is used likewise
-  std::string pre;                        ///< not empty: overrides what the files say
+  /// Rows of the embedding: ids up to there get a filler.
+  std::optional<std::size_t> vocab_size = std::nullopt;
+  /// Used where the tokenizer's files name none; of eos, its first.
+  std::optional<TokenId> bos = std::nullopt;
+  std::vector<TokenId> eos = {};
+  std::optional<TokenId> padding = std::nullopt;
+  /// Not empty: overrides what the files say.
+  std::string pre = {};
 };
 
 /// Four times the largest published vocabulary.

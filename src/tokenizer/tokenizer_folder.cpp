@@ -19,14 +19,14 @@ std::string_view as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-bool is_present(const std::filesystem::path& file) {
+bool is_there(const std::filesystem::path& file) {
   std::error_code ignored;  // what cannot be looked at is no file of ours
   return std::filesystem::exists(file, ignored);
 }
 
 /// Empty when there is no such file.
 std::string text_of(const std::filesystem::path& file) {
-  if (!is_present(file)) {
+  if (!is_there(file)) {
     return {};
   }
   const MappedFile mapped(file);
@@ -49,11 +49,11 @@ std::optional<TokenizerData> read_tokenizer(const std::filesystem::path& folder,
   texts.special_tokens_map_json = text_of(folder / "special_tokens_map.json");
   texts.added_tokens_json = text_of(folder / "added_tokens.json");
   texts.chat_template = text_of(folder / "chat_template.jinja");
-  if (is_present(folder / "tokenizer.json")) {
+  if (is_there(folder / "tokenizer.json")) {
     texts.tokenizer_json = text_of(folder / "tokenizer.json");
     return read_hugging_face(texts, folder, hints);
   }
-  if (!is_present(folder / "tokenizer.model")) {
+  if (!is_there(folder / "tokenizer.model")) {
     return std::nullopt;
   }
   TokenizerData data = read_tokenizer_model(folder / "tokenizer.model");
