@@ -43,10 +43,11 @@ enum class Encoding {
   q6_k,
   iq1_bn,
   iq2_bn,
-  iq2_bn_r4,
+  iq2_bn_r4,  // of ik_llama.cpp; r4: four rows interleaved
   i2_s_64,
-  i2_s_rows4,
-  other  // known by StoredTensor::type_name only: listed, not decoded
+  i2_s_rows4,  // what a file calls I2_S, too: only the weights tell
+               // (docs/formats/packed_ternary.md)
+  other        // known by StoredTensor::type_name only: listed, not decoded
 };
 std::string_view to_string(Encoding encoding);
 

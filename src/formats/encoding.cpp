@@ -47,6 +47,22 @@ std::string_view to_string(Encoding encoding) {
       return "TQ2_0";
     case Encoding::i2_s:
       return "I2_S";
+    case Encoding::q4_k:
+      return "Q4_K";
+    case Encoding::q5_k:
+      return "Q5_K";
+    case Encoding::q6_k:
+      return "Q6_K";
+    case Encoding::iq1_bn:
+      return "IQ1_BN";
+    case Encoding::iq2_bn:
+      return "IQ2_BN";
+    case Encoding::iq2_bn_r4:
+      return "IQ2_BN_R4";
+    case Encoding::i2_s_64:
+      return "I2_S (blocks of 64)";
+    case Encoding::i2_s_rows4:
+      return "I2_S (4 rows interleaved)";
     default:
       break;
   }

@@ -11,7 +11,8 @@
 namespace bitnet {
 
 /// A row is `row_header` bytes, then one block of `bytes` per `elements` numbers (blocks never
-/// straddle rows); `tail` bytes follow the last row.
+/// straddle rows); `tail` bytes follow the last row. Where four rows are interleaved, so are their
+/// headers and blocks: the bytes of a row are a quarter of its group's.
 struct BlockLayout {
   std::size_t elements;
   std::size_t bytes;
@@ -50,7 +51,21 @@ constexpr BlockLayout block_layout(Encoding encoding) {
     case Encoding::tq2_0:
       return {256, 66};
     case Encoding::i2_s:
+    case Encoding::i2_s_rows4:
       return {128, 32, 0, 32};
+    case Encoding::i2_s_64:
+      return {64, 16, 0, 32};
+    case Encoding::q4_k:
+      return {256, 144};
+    case Encoding::q5_k:
+      return {256, 176};
+    case Encoding::q6_k:
+      return {256, 210};
+    case Encoding::iq1_bn:
+      return {64, 13, 2};
+    case Encoding::iq2_bn:
+    case Encoding::iq2_bn_r4:
+      return {64, 16, 4};
     default:
       break;
   }

@@ -69,9 +69,9 @@ inline constexpr std::array kTensorTypes = {
     other_type(9, "Q8_1", {32, 36}),
     other_type(10, "Q2_K", {256, 84}),
     other_type(11, "Q3_K", {256, 110}),
-    other_type(12, "Q4_K", {256, 144}),
-    other_type(13, "Q5_K", {256, 176}),
-    other_type(14, "Q6_K", {256, 210}),
+    known_type(12, "Q4_K", Encoding::q4_k),
+    known_type(13, "Q5_K", Encoding::q5_k),
+    known_type(14, "Q6_K", Encoding::q6_k),
     other_type(15, "Q8_K", {256, 292}),
     other_type(16, "IQ2_XXS", {256, 66}),
     other_type(17, "IQ2_XS", {256, 74}),
@@ -97,9 +97,9 @@ inline constexpr std::array kTensorTypes = {
     unsized_type(40, "NVFP4"),
     other_type(41, "Q1_0", {128, 18}),
     known_type(42, "Q2_0", Encoding::q2_0),
-    other_type(134, "IQ1_BN", {64, 13, 2}),
-    other_type(135, "IQ2_BN", {64, 16, 4}),
-    other_type(335, "IQ2_BN_R4", {64, 16, 4}),
+    known_type(134, "IQ1_BN", Encoding::iq1_bn),
+    known_type(135, "IQ2_BN", Encoding::iq2_bn),
+    known_type(335, "IQ2_BN_R4", Encoding::iq2_bn_r4),
 };
 
 /// nullptr for a number that nobody uses.

@@ -11,9 +11,14 @@
 #include "base/message.h"
 #include "formats/block_codecs.h"
 #include "formats/encoding.h"
+#include "formats/k_quants.h"
 
 namespace bitnet {
 namespace {
+
+std::string where(const StoredTensor& tensor) {
+  return message(tensor.file.string(), ": tensor '", tensor.name, "'");
+}
 
 /// Walks the blocks of some rows of a stored tensor.
 class BlockRows {
@@ -25,33 +30,60 @@ class BlockRows {
         extent_(matrix_extent(tensor.shape)),
         blocks_(extent_.columns / layout_.elements) {
     if (codec_ == nullptr) {
-      throw UnsupportedError(message(tensor.file.string(), ": tensor '", tensor.name,
-                                     "': cannot decode type ", tensor.type_name));
+      throw UnsupportedError(
+          message(where(tensor), ": expected integers with a scale, found ", tensor.type_name));
+    }
+    if (extent_.rows % codec_->interleaved_rows != 0) {
+      throw UnsupportedError(message(where(tensor), " ", tensor.shape.to_string(), ": ",
+                                     to_string(tensor.encoding), " interleaves ",
+                                     codec_->interleaved_rows, " rows, found ", extent_.rows));
     }
   }
 
   std::size_t rows() const { return extent_.rows; }
+  std::size_t columns() const { return extent_.columns; }
   std::size_t blocks() const { return blocks_; }
   std::size_t block_elements() const { return layout_.elements; }
 
   void decode(std::size_t row, std::size_t block, std::int8_t* integers) const {
-    codec_->decode(address(row, block), integers);
+    codec_->decode(address(row, block), row % codec_->interleaved_rows, integers);
   }
   int code(std::int8_t integer) const { return integer + codec_->code_bias; }
+
+  /// Scales beyond the first of a row differ only where blocks have their own.
+  std::size_t scales_per_row() const { return codec_->scale_offset ? blocks_ : 1; }
   float scale(std::size_t row, std::size_t block) const {
-    if (!codec_->scale_offset) {
-      float scale = 0;
-      std::memcpy(&scale, address(rows(), 0), sizeof scale);
-      return scale;
+    if (codec_->scale_offset) {
+      return load_half(address(row, block) + *codec_->scale_offset);
     }
-    std::uint16_t half = 0;
-    std::memcpy(&half, address(row, block) + *codec_->scale_offset, sizeof half);
-    return half_to_float(half);
+    if (layout_.row_header != 0) {
+      const std::byte* const header =
+          group_address(row) + row % codec_->interleaved_rows * layout_.row_header;
+      return layout_.row_header == sizeof(float) ? load_float(header) : load_half(header);
+    }
+    return load_float(group_address(extent_.rows));
   }
 
  private:
+  static float load_float(const std::byte* from) {
+    float value = 0;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+  }
+  static float load_half(const std::byte* from) {
+    std::uint16_t half = 0;
+    std::memcpy(&half, from, sizeof half);
+    return half_to_float(half);
+  }
+
+  /// Of the interleaved rows that `row` belongs to: their headers, then their blocks.
+  const std::byte* group_address(std::size_t row) const {
+    const std::size_t row_bytes = layout_.row_header + blocks_ * layout_.bytes;
+    return tensor_.bytes.data() + (row - row % codec_->interleaved_rows) * row_bytes;
+  }
   const std::byte* address(std::size_t row, std::size_t block) const {
-    return tensor_.bytes.data() + (row * blocks_ + block) * layout_.bytes;
+    return group_address(row) +
+           codec_->interleaved_rows * (layout_.row_header + block * layout_.bytes);
   }
 
   const StoredTensor& tensor_;
@@ -60,6 +92,17 @@ class BlockRows {
   MatrixExtent extent_;
   std::size_t blocks_;
 };
+
+bool is_trit(std::int8_t integer) { return integer >= -1 && integer <= 1; }
+
+/// Compilers turn this into vectors, unlike a search that stops.
+bool are_trits(std::span<const std::int8_t> integers) {
+  bool all = true;
+  for (const std::int8_t integer : integers) {
+    all &= is_trit(integer);
+  }
+  return all;
+}
 
 void check_rows(const StoredTensor& tensor, std::size_t first_row, std::size_t row_count,
                 std::size_t out_size) {
@@ -105,6 +148,16 @@ void decode_blocks_to_float(const StoredTensor& tensor, std::size_t first_row,
   }
 }
 
+void decode_k_quant(const StoredTensor& tensor, const KQuantCodec& codec, std::size_t first,
+                    std::span<float> out) {
+  const std::size_t block_bytes = block_layout(tensor.encoding).bytes;
+  const std::byte* block = tensor.bytes.data() + first / KQuantCodec::kElements * block_bytes;
+  for (std::size_t i = 0; i < out.size(); i += KQuantCodec::kElements) {
+    codec.decode(block, out.data() + i);
+    block += block_bytes;
+  }
+}
+
 /// The float16 of a block scale, which must stay a positive finite number.
 std::uint16_t half_scale(Encoding encoding, float scale) {
   const std::uint16_t half = float_to_half(scale);
@@ -117,9 +170,8 @@ std::uint16_t half_scale(Encoding encoding, float scale) {
 }
 
 void check_trits(Encoding encoding, std::span<const std::int8_t> trits, std::size_t columns) {
-  const auto bad =
-      std::find_if(trits.begin(), trits.end(), [](std::int8_t t) { return t < -1 || t > 1; });
-  if (bad != trits.end()) {
+  if (!are_trits(trits)) {
+    const auto bad = std::find_if_not(trits.begin(), trits.end(), is_trit);
     const auto index = static_cast<std::size_t>(bad - trits.begin());
     throw TernaryError(std::string(to_string(encoding)), index / columns, index % columns, *bad);
   }
@@ -127,18 +179,34 @@ void check_trits(Encoding encoding, std::span<const std::int8_t> trits, std::siz
 
 }  // namespace
 
+bool is_ternary_type(Encoding encoding) {
+  switch (encoding) {
+    case Encoding::i2_s:
+    case Encoding::i2_s_64:
+    case Encoding::i2_s_rows4:
+    case Encoding::tq1_0:
+    case Encoding::tq2_0:
+    case Encoding::iq1_bn:
+    case Encoding::iq2_bn:
+    case Encoding::iq2_bn_r4:
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool holds_trits(Encoding encoding) {
-  const BlockCodec* codec = find_block_codec(encoding);
-  return codec != nullptr && codec->encode != nullptr;
+  return is_ternary_type(encoding) || encoding == Encoding::q2_0 || encoding == Encoding::q4_0;
 }
 
 std::size_t required_multiple(Encoding encoding) { return block_layout(encoding).elements; }
 
 std::size_t encoded_row_bytes(Encoding encoding, std::size_t columns) {
-  if (!holds_trits(encoding)) {
-    throw UnsupportedError(
-        message("expected a type that holds trits (I2_S, TQ1_0, TQ2_0, Q2_0, Q4_0), found ",
-                to_string(encoding)));
+  const BlockCodec* codec = find_block_codec(encoding);
+  if (codec == nullptr || codec->encode == nullptr) {
+    throw UnsupportedError(message(
+        "expected a type that trits are written as (I2_S, TQ1_0, TQ2_0, Q2_0, Q4_0), found ",
+        to_string(encoding)));
   }
   const BlockLayout layout = block_layout(encoding);
   if (columns % layout.elements != 0) {
@@ -187,19 +255,15 @@ void decode_trits(const StoredTensor& tensor, std::size_t first_row, std::size_t
   if (out.empty()) {
     return;  // rows of no columns: as many as the file pleases
   }
-  std::int8_t* to = out.data();
-  for (std::size_t row = first_row; row < first_row + row_count; ++row) {
-    for (std::size_t block = 0; block < blocks.blocks(); ++block, to += blocks.block_elements()) {
-      blocks.decode(row, block, to);
-      const std::int8_t* const end = to + blocks.block_elements();
-      const auto* bad = std::find_if(to, to + blocks.block_elements(), [](std::int8_t integer) {
-        return integer < -1 || integer > 1;
-      });
-      if (bad != end) {
-        throw TernaryError(message(tensor.file.string(), ": tensor '", tensor.name, "'"), row,
-                           block * blocks.block_elements() + static_cast<std::size_t>(bad - to),
-                           blocks.code(*bad));
-      }
+  for (std::size_t i = 0; i < row_count; ++i) {
+    const auto trits = out.subspan(i * blocks.columns(), blocks.columns());
+    for (std::size_t block = 0; block < blocks.blocks(); ++block) {
+      blocks.decode(first_row + i, block, trits.data() + block * blocks.block_elements());
+    }
+    if (!are_trits(trits)) {
+      const auto bad = std::find_if_not(trits.begin(), trits.end(), is_trit);
+      throw TernaryError(where(tensor), first_row + i,
+                         static_cast<std::size_t>(bad - trits.begin()), blocks.code(*bad));
     }
   }
 }
@@ -211,7 +275,7 @@ std::optional<float> common_scale(const StoredTensor& tensor) {
   }
   std::optional<float> common;
   for (std::size_t row = 0; row < blocks.rows(); ++row) {
-    for (std::size_t block = 0; block < blocks.blocks(); ++block) {
+    for (std::size_t block = 0; block < blocks.scales_per_row(); ++block) {
       const float scale = blocks.scale(row, block);
       if (scale == 0.0F) {
         continue;
@@ -229,17 +293,39 @@ void decode_to_float(const StoredTensor& tensor, std::size_t first_row, std::siz
                      std::span<float> out) {
   check_rows(tensor, first_row, row_count, out.size());
   const std::size_t first = first_row * matrix_extent(tensor.shape).columns;
+  const auto convert = [](auto number) { return static_cast<float>(number); };
   switch (tensor.encoding) {
     case Encoding::f32:
-      return convert_elements<float>(tensor, first, out, [](float x) { return x; });
+      return convert_elements<float>(tensor, first, out, convert);
     case Encoding::f64:
-      return convert_elements<double>(tensor, first, out,
-                                      [](double x) { return static_cast<float>(x); });
+      return convert_elements<double>(tensor, first, out, convert);
     case Encoding::f16:
       return convert_elements<std::uint16_t>(tensor, first, out, half_to_float);
     case Encoding::bf16:
       return convert_elements<std::uint16_t>(tensor, first, out, bfloat16_to_float);
+    case Encoding::i8:
+      return convert_elements<std::int8_t>(tensor, first, out, convert);
+    case Encoding::i16:
+      return convert_elements<std::int16_t>(tensor, first, out, convert);
+    case Encoding::i32:
+      return convert_elements<std::int32_t>(tensor, first, out, convert);
+    case Encoding::i64:
+      return convert_elements<std::int64_t>(tensor, first, out, convert);
+    case Encoding::u8:
+      return convert_elements<std::uint8_t>(tensor, first, out, convert);
+    case Encoding::u16:
+      return convert_elements<std::uint16_t>(tensor, first, out, convert);
+    case Encoding::u32:
+      return convert_elements<std::uint32_t>(tensor, first, out, convert);
+    case Encoding::u64:
+      return convert_elements<std::uint64_t>(tensor, first, out, convert);
+    case Encoding::boolean:
+      return convert_elements<std::uint8_t>(
+          tensor, first, out, [](std::uint8_t byte) { return byte != 0 ? 1.0F : 0.0F; });
     default:
+      if (const KQuantCodec* k_quant = find_k_quant(tensor.encoding)) {
+        return decode_k_quant(tensor, *k_quant, first, out);
+      }
       return decode_blocks_to_float(tensor, first_row, row_count, out);
   }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Trits and small integers as bytes of GGUF's block formats (docs/formats/packed_ternary.md).
+// Trits as bytes of GGUF's block formats, and the numbers of any stored tensor
+// (docs/formats/packed_ternary.md).
 //
-// In all of them value = scale * integer. i2_s has one float32 scale behind the last row; the
-// others a float16 scale in every block.
+// In the ternary formats value = scale * trit. i2_s* have one float32 scale behind the last row,
+// iq*_bn* one for each row, the others a float16 scale in every block.
 #pragma once
 
 #include <bitnet/checkpoint.h>
@@ -15,13 +16,14 @@
 
 namespace bitnet {
 
-/// i2_s, tq1_0, tq2_0, q2_0 and q4_0 carry trits exactly.
+/// Holds nothing but trits and scales: i2_s*, tq*, iq*_bn*.
+bool is_ternary_type(Encoding encoding);
+/// Carries trits exactly: these, q2_0 and q4_0.
 bool holds_trits(Encoding encoding);
-inline bool is_ternary_type(Encoding e) { return e == Encoding::i2_s || e == Encoding::tq1_0 || e == Encoding::tq2_0; }
-/// Columns must be a multiple of this: 128, 256, 256, 64, 32.
+/// Columns must be a multiple of this.
 std::size_t required_multiple(Encoding encoding);
-/// Bytes of one row of `columns` trits, without i2_s_tail. Throws UnsupportedError naming the
-/// encoding when it cannot hold such a row.
+/// Bytes of one row of `columns` trits, without i2_s_tail: i2_s, tq1_0, tq2_0, q2_0, q4_0. Throws
+/// UnsupportedError naming the encoding when it is another one or cannot hold such a row.
 std::size_t encoded_row_bytes(Encoding encoding, std::size_t columns);
 
 /// Encodes whole rows: trits [rows, columns] into out, rows * encoded_row_bytes. Block scales are
@@ -40,12 +42,13 @@ std::array<std::byte, kI2sTailBytes> i2_s_tail(float scale);
 void decode_trits(const StoredTensor& tensor, std::size_t first_row, std::size_t row_count,
                   std::span<std::int8_t> out);
 
-/// The one scale of the matrix: i2_s's own, or what all block scales other than 0 agree on. nullopt
-/// when they differ, or all are 0.
+/// The one scale of the matrix: what all scales other than 0 agree on, of blocks, rows or the
+/// whole. nullopt when they differ, or all are 0.
 std::optional<float> common_scale(const StoredTensor& tensor);
 
-/// Numbers of rows [first_row, first_row + row_count) into out [row_count, columns]: f32 f16 bf16
-/// f64 q4_0 q8_0 q2_0 tq1_0 tq2_0 i2_s; others are an UnsupportedError.
+/// Numbers of rows [first_row, first_row + row_count) into out [row_count, columns], scales
+/// included: every Encoding but other, which is an UnsupportedError. Rounds where float must; true
+/// is 1.
 void decode_to_float(const StoredTensor& tensor, std::size_t first_row, std::size_t row_count,
                      std::span<float> out);
 
