@@ -25,7 +25,7 @@ using Json = nlohmann::json;
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;
 constexpr std::size_t kHeaderAlignment = 8;
-constexpr int kMaxDepth = 8;  // the formats need 3; more only serves to exhaust a stack
+constexpr std::size_t kMaxDepth = 8;  // the formats need 3; more only serves to exhaust a stack
 constexpr std::string_view kMetadataKey = "__metadata__";
 
 /// A dtype of the format. Encoding::other: its size is known, its numbers are not read here.
@@ -59,40 +59,68 @@ constexpr std::array<Dtype, 22> kDtypes = {{
     {"F4", 4, Encoding::other},
 }};
 
-/// Parses text whose first byte lies at `offset` of the file. A repeated key is an error: JSON
-/// libraries disagree about which one counts.
-Json parse_strictly(std::string_view text, const std::filesystem::path& file, std::size_t offset) {
-  std::vector<std::set<std::string>> open_objects;
-  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > kMaxDepth) {
-      throw FormatError(
-          message(file.string(), ": expected JSON of at most ", kMaxDepth, " levels"));
-    }
-    if (event == Json::parse_event_t::object_start) {
-      open_objects.emplace_back();
-    } else if (event == Json::parse_event_t::object_end) {
-      open_objects.pop_back();
-    } else if (event == Json::parse_event_t::key) {
-      const auto key = parsed.get<std::string>();
-      if (!open_objects.back().insert(key).second) {
-        throw FormatError(message(file.string(), ": key '", key, "' appears twice"));
-      }
+/// Throws FormatError for text that is no JSON, nests too deep or repeats a key: JSON libraries
+/// disagree about which one counts. A pass of its own, because the library's callback for a parser
+/// of values takes time that grows with the square of the text.
+class JsonCheck : public nlohmann::json_sax<Json> {
+ public:
+  /// The first byte of the text lies at `offset` of the file.
+  JsonCheck(const std::filesystem::path& file, std::size_t offset) : file_(file), offset_(offset) {}
+
+  bool null() override { return true; }
+  bool boolean(bool /*value*/) override { return true; }
+  bool number_integer(number_integer_t /*value*/) override { return true; }
+  bool number_unsigned(number_unsigned_t /*value*/) override { return true; }
+  bool number_float(number_float_t /*value*/, const string_t& /*text*/) override { return true; }
+  bool string(string_t& /*value*/) override { return true; }
+  bool binary(binary_t& /*value*/) override { return true; }
+  bool start_object(std::size_t /*elements*/) override { return open(); }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t /*elements*/) override { return open(); }
+  bool end_array() override { return close(); }
+
+  bool key(string_t& key) override {
+    if (!keys_of_open_.back().insert(key).second) {
+      throw FormatError(message(file_.string(), ": key '", key, "' appears twice"));
     }
     return true;
-  };
+  }
+
+  bool parse_error(std::size_t position, const std::string& /*last_token*/,
+                   const Json::exception& /*error*/) override {
+    throw FormatError(message(file_.string(), ": expected JSON in UTF-8, found an error near byte ",
+                              offset_ + position));
+  }
+
+ private:
+  bool open() {
+    if (keys_of_open_.size() == kMaxDepth) {
+      throw FormatError(
+          message(file_.string(), ": expected JSON of at most ", kMaxDepth, " levels"));
+    }
+    keys_of_open_.emplace_back();
+    return true;
+  }
+  bool close() {
+    keys_of_open_.pop_back();
+    return true;
+  }
+
+  const std::filesystem::path& file_;
+  std::size_t offset_;
+  std::vector<std::set<std::string>> keys_of_open_;  // an array has none
+};
+
+/// Parses text whose first byte lies at `offset` of the file.
+Json parse_strictly(std::string_view text, const std::filesystem::path& file, std::size_t offset) {
   // To the JSON library the text would end here, whatever follows.
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
     throw FormatError(
         message(file.string(), ": expected JSON, found a zero byte at byte ", offset + nul));
   }
-  try {
-    return Json::parse(text, check);
-  } catch (const Json::parse_error& error) {
-    throw FormatError(message(file.string(), ": expected JSON in UTF-8, found an error near byte ",
-                              offset + error.byte));
-  } catch (const Json::exception& error) {
-    throw FormatError(message(file.string(), ": expected JSON, found: ", error.what()));
-  }
+  JsonCheck check(file, offset);
+  Json::sax_parse(text, &check);
+  return Json::parse(text);
 }
 
 /// What a message says it found: short, however long the file's text is.

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <span>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -39,8 +39,9 @@ class ByteString {
 
   template <class T>
   ByteString& number(T value) {
-    bytes_.resize(bytes_.size() + sizeof value);
-    std::memcpy(bytes_.data() + bytes_.size() - sizeof value, &value, sizeof value);
+    for (const std::byte byte : std::as_bytes(std::span(&value, 1))) {
+      bytes_.push_back(byte);
+    }
     return *this;
   }
   ByteString& u32(std::uint32_t value) { return number(value); }

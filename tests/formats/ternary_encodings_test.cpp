@@ -231,5 +231,17 @@ TEST(HfPacked, WrongTensorsAndRowsAreErrors) {
       {"one number"});
 }
 
+// A file may declare 2^62 rows of no columns in 32 bytes; a loop over them would not end.
+TEST(TernaryEncodings, RowsOfNoColumnsAreDoneAtOnce) {
+  const std::vector<std::byte> tail(32);
+  const std::size_t rows = std::size_t{1} << 62;
+  for (const Encoding encoding : {Encoding::i2_s, Encoding::tq2_0, Encoding::q8_0}) {
+    const StoredTensor tensor = test::stored_tensor(encoding, {rows, 0}, tail);
+    EXPECT_NO_THROW(decode_to_float(tensor, 0, rows, {}));
+    EXPECT_NO_THROW(decode_trits(tensor, 0, rows, {}));
+    EXPECT_EQ(common_scale(tensor), std::nullopt);
+  }
+}
+
 }  // namespace
 }  // namespace bitnet
