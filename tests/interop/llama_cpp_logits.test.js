@@ -9,41 +9,23 @@ import {convert_golden, read_gguf, temporary_file} from './bitnet_program.js';
 import {source_row} from './gguf_names.js';
 import {read_expected, read_golden_model} from './golden_model.js';
 import {close_llama_cpp, llama_cpp_logits} from './llama_cpp.js';
+import {calm_prompts, difference, kReferenceBound} from './logit_bounds.js';
 import {kActivations, reference_logits} from './reference_forward.js';
 
 const kPrompts = ['len1', 'len7', 'len64'];
 
 // What llama.cpp does to activations in front of a product with a matrix of this type.
 const kBesideType = {f16: 'float16', q2_0: 'q8_0', tq1_0: 'q8_k', tq2_0: 'q8_k'};
-const kBesideHead = {F16: 'float16', BF16: 'bfloat16'};
-
-// Against the reference: about twice what jitter in the last bits of the norms does to it.
-const kFlips = {
-  float16: {max: 0.01, rms: 0.001}, q8_0: {max: 0.05, rms: 0.006}, q8_k: {max: 0.05, rms: 0.006},
-};
 
 const kModels = {
   onebitllm: {folder: 'onebitllm/latent', types: ['f16', 'q2_0']},
   'llama-ternary': {folder: 'llama-ternary/packed', types: ['f16', 'q2_0', 'tq1_0', 'tq2_0']},
 };
 
-/** Largest and root-mean-square difference; NaN stays visible. */
-function difference(found, expected) {
-  let max = 0;
-  let squares = 0;
-  found.forEach((x, i) => {
-    max = Math.max(max, Math.abs(x - expected[i]));
-    squares += (x - expected[i]) ** 2;
-  });
-  return {max, rms: Math.sqrt(squares / found.length)};
-}
-
-const is_within = (found, bound) => found.max <= bound.max && found.rms <= bound.rms;
-
 function assert_within(found, expected, bound, what) {
   assert.equal(found.length, expected.length, what);
   const seen = difference(found, expected);
-  assert.ok(is_within(seen, bound),
+  assert.ok(seen.max <= bound.max && seen.rms <= bound.rms,
     `${what}: expected at most ${JSON.stringify(bound)}, found ${JSON.stringify(seen)}`);
 }
 
@@ -67,15 +49,6 @@ function assert_same_top1(found, expected, V, most) {
     assert.equal(ours.indexOf(Math.max(...ours)), ranked[0], `row ${row / V}`);
   }
   return decided;
-}
-
-/** A generator of factors 1 + 2^-20 u, u in [-1, 1), the same in every run (Park and Miller). */
-function jitter_from(seed) {
-  let state = seed;
-  return () => {
-    state = state * 48271 % 2147483647;
-    return 1 + 2 ** -20 * (2 * state / 2147483647 - 1);
-  };
 }
 
 /** A copy of `file` in which `change(bytes, tensors)` has done damage. */
@@ -130,9 +103,6 @@ for (const [name, {folder, types}] of Object.entries(kModels)) {
     const golden = read_expected(name);
     const V = model.config.vocab_size;
     const D = model.config.head_dim ?? model.config.hidden_size / model.config.num_attention_heads;
-    const before_head = kActivations[kBesideHead[model.embedding_dtype]];
-    const reference = (prompt, type, jitter) => reference_logits(model, golden.prompts[prompt],
-      kActivations[kBesideType[type]], before_head, jitter);
 
     test('the reference computes the golden logits', () => {
       for (const prompt of kPrompts) {
@@ -144,40 +114,46 @@ for (const [name, {folder, types}] of Object.entries(kModels)) {
     });
 
     for (const type of types) {
-      const bound = kFlips[kBesideType[type]];
+      const rule = kBesideType[type];
+      const bound = kReferenceBound[rule];
+      const reference = (ids, jitter) =>
+        reference_logits(model, ids, kActivations[rule], kActivations.exact, jitter);
+      const calm = calm_prompts(reference, golden.prompts.len300, bound, 3);
+      // A head of float32, so that nothing but the ternary products rounds.
+      const file = convert_golden(folder, type, '--for', 'llama.cpp', '--embedding-type', 'f32');
 
-      test(`${type}: the bound has room for a flipped rounding`, () => {
-        for (const seed of [1, 2]) {
-          const seen = difference(reference('len64', type, jitter_from(seed)),
-            reference('len64', type));
-          assert.ok(is_within(seen, bound), JSON.stringify(seen));
+      /** Largest difference from the reference over the calm prompts. */
+      async function distance_from_reference(path) {
+        const distances = [];
+        for (const {ids, logits} of calm) {
+          distances.push(difference(await llama_cpp_logits(path, ids, V), logits).max);
         }
-      });
+        return Math.max(...distances);
+      }
 
-      test(`${type}: llama.cpp computes these logits`, async (context) => {
-        const file = convert_golden(folder, type, '--for', 'llama.cpp');
+      test(`${type}: llama.cpp's logits are the golden ones but for its activations`, async () => {
         const loose = effect_of_other_activations(golden);
         let decided = 0;
         for (const prompt of kPrompts) {
           const found = await llama_cpp_logits(file, golden.prompts[prompt], V);
-          const expected = golden.logits[prompt];
-          context.diagnostic(`${prompt}: ${JSON.stringify(difference(found,
-            reference(prompt, type)))}, golden ${JSON.stringify(difference(found, expected))}`);
-          assert_within(found, reference(prompt, type), bound, `${prompt}, reference`);
-          assert_within(found, expected, loose, `${prompt}, golden`);
-          decided += assert_same_top1(found, expected, V, loose.max);
+          assert_within(found, golden.logits[prompt], loose, prompt);
+          decided += assert_same_top1(found, golden.logits[prompt], V, loose.max);
         }
         assert.ok(decided >= 20, `only ${decided} rows have a clear best token`);
       });
 
+      test(`${type}: llama.cpp's logits are the reference's`, async (context) => {
+        const seen = await distance_from_reference(file);
+        context.diagnostic(`largest difference ${seen}`);
+        assert.ok(seen <= bound, `expected at most ${bound}, found ${seen}`);
+      });
+
       test(`${type}: damage is seen`, async (context) => {
-        const file = convert_golden(folder, type, '--for', 'llama.cpp');
         for (const [what, change] of Object.entries(kDamages)) {
           const path = await damaged(file, (bytes, tensors) => change(bytes, tensors, type, D));
-          const found = await llama_cpp_logits(path, golden.prompts.len64, V);
-          const seen = difference(found, reference('len64', type));
-          context.diagnostic(`${what}: ${JSON.stringify(seen)}`);
-          assert.ok(!is_within(seen, bound), `${what}: not seen`);
+          const seen = await distance_from_reference(path);
+          context.diagnostic(`${what}: ${seen}`);
+          assert.ok(seen > bound, `${what}: ${seen} is not seen`);
         }
       });
     }
