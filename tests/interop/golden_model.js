@@ -54,17 +54,18 @@ export function read_golden_model(folder) {
     const prefix = `model.layers.${n}.`;
     layers.push({
       input_norm: floats(`${prefix}input_layernorm`),
-      attention_sub_norm: floats(`${prefix}self_attn.inner_attn_ln`),
+      attention_sub_norm: floats(`${prefix}self_attn.inner_attn_ln`) ??
+        floats(`${prefix}self_attn.attn_sub_norm`),
       ffn_norm: floats(`${prefix}post_attention_layernorm`),
-      ffn_sub_norm: floats(`${prefix}mlp.ffn_layernorm`),
+      ffn_sub_norm: floats(`${prefix}mlp.ffn_layernorm`) ??
+        floats(`${prefix}mlp.ffn_sub_norm`),
       projections: Object.fromEntries(
         kProjections.map((name) => [name, projection(tensors, prefix + name, divides)])),
     });
   }
-  const embedding = tensors.get('model.embed_tokens.weight');
-  return {config, layers, tensors, embedding: embedding.values,
-          embedding_dtype: embedding.dtype,
-          head: floats('lm_head') ?? embedding.values, norm: floats('model.norm')};
+  const embedding = floats('model.embed_tokens');
+  return {config, layers, embedding, head: floats('lm_head') ?? embedding,
+          norm: floats('model.norm')};
 }
 
 /** {prompts, logits, mistakes, tolerance} of NAME; logits[length] is a Float64Array [length, V]. */

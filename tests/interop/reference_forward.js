@@ -4,7 +4,7 @@
 //   h = Emb[ids]
 //   a = Norm(h);  q, k, v = Lin(a);  rotate pairs (i, i + D/2) of q, k by position * theta^(-2i/D)
 //   h += Lin_o([Norm] softmax(q k^T / sqrt(D), causal) v)
-//   f = Norm(h);  h += Lin_down([Norm] silu(Lin_gate(f)) * Lin_up(f));   logits = Norm(h) Head^T
+//   f = Norm(h);  h += Lin_down([Norm] act(Lin_gate(f)) * Lin_up(f));   logits = Norm(h) Head^T
 //
 // What a program does to the input of a Lin is a parameter: that is all in which programs differ.
 // Legend: T tokens, K in_features, N out_features, D head_dim, V vocabulary.
@@ -95,6 +95,11 @@ function attention(q, k, v, D) {
   });
 }
 
+const kGateFunctions = {
+  silu: (x) => x / (1 + Math.exp(-x)),
+  relu2: (x) => Math.max(0, x) ** 2,
+};
+
 const add = (rows, others) => rows.map((row, t) => row.map((x, i) => x + others[t][i]));
 
 /**
@@ -105,6 +110,7 @@ export function reference_logits(model, ids, before_ternary, before_head, jitter
   const {config} = model;
   const H = config.hidden_size;
   const D = config.head_dim ?? H / config.num_attention_heads;
+  const act = kGateFunctions[config.hidden_act];
   const normed = (rows, gain) =>
     rows.map((row) => norm(row, gain, config.rms_norm_eps, jitter));
   let h = ids.map((id) => model.embedding.slice(id * H, (id + 1) * H));
@@ -117,8 +123,7 @@ export function reference_logits(model, ids, before_ternary, before_head, jitter
     h = add(h, project(context, 'self_attn.o_proj'));
     const f = normed(h, layer.ffn_norm).map(before_ternary);
     const up = project(f, 'mlp.up_proj');
-    const gated = project(f, 'mlp.gate_proj').map((row, t) =>
-      row.map((x, i) => x / (1 + Math.exp(-x)) * up[t][i]));
+    const gated = project(f, 'mlp.gate_proj').map((row, t) => row.map((x, i) => act(x) * up[t][i]));
     h = add(h, project(normed(gated, layer.ffn_sub_norm).map(before_ternary), 'mlp.down_proj'));
   }
   const V = config.vocab_size;
