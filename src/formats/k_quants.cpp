@@ -32,29 +32,42 @@ float store_half(float value, std::byte* to) {
   return half_to_float(half);
 }
 
-/// Rounds half to even within two integers; NaN becomes `low`. Adding 1.5 * 2^23 leaves no bits for
-/// fractions.
+/// Adding it leaves no bits for fractions.
+constexpr float kNoFractions = 0x1.8p23F;
+
+/// Rounds half to even within two integers; NaN becomes `low`.
 float round_within(float value, float low, float high) {
-  constexpr float kNoFractions = 0x1.8p23F;
   const float bounded = value > low ? std::min(value, high) : low;
   return (bounded + kNoFractions) - kNoFractions;
 }
 
-/// The i-th elements of all sub-blocks side by side.
-template <std::size_t lanes>
-using Lanes = std::array<float, lanes>;
-template <std::size_t lanes>
-using Transposed = std::array<Lanes<lanes>, kElements / lanes>;
+// The i-th elements of all sub-blocks side by side. References only: how such types are passed by
+// value depends on the CPU.
+using EightLanes [[gnu::vector_size(32)]] = float;
+using SixteenLanes [[gnu::vector_size(64)]] = float;
 
-template <std::size_t lanes>
-Transposed<lanes> transpose(const float* values) {
-  Transposed<lanes> x;
+template <class Lanes>
+constexpr std::size_t kLaneCount = sizeof(Lanes) / sizeof(float);
+template <class Lanes>
+using Transposed = std::array<Lanes, kElements / kLaneCount<Lanes>>;
+
+template <class Lanes>
+void transpose(const float* values, Transposed<Lanes>& x) {
   for (std::size_t i = 0; i < x.size(); ++i) {
-    for (std::size_t j = 0; j < lanes; ++j) {
+    for (std::size_t j = 0; j < kLaneCount<Lanes>; ++j) {
       x[i][j] = values[j * x.size() + i];
     }
   }
-  return x;
+}
+
+/// The same as round_within in every lane.
+template <class Lanes>
+void round_lanes(Lanes& values, float low, float high) {
+  const Lanes lowest = Lanes{} + low;
+  const Lanes highest = Lanes{} + high;
+  values = values > lowest ? values : lowest;
+  values = values < highest ? values : highest;
+  values = (values + kNoFractions) - kNoFractions;
 }
 
 /// Beyond this no float16 scale reaches, and squares of the search may overflow.
@@ -123,9 +136,8 @@ void decode_affine(const std::byte* block, float* values) {
 /// rounding with 21 spreads in turn, scale and minimum by weighted least squares for these codes.
 class AffineSearch {
  public:
-  using Row = Lanes<kAffineBlocks>;
-
-  explicit AffineSearch(const float* values) : x_(transpose<kAffineBlocks>(values)) {
+  explicit AffineSearch(const float* values) {
+    transpose(values, x_);
     weigh();
     start();
     for (int step = 0; step <= 20; ++step) {
@@ -146,112 +158,88 @@ class AffineSearch {
 
   /// Root mean square plus magnitude: large weights count more.
   void weigh() {
-    Row squares{};
-    for (const Row& x : x_) {
-      for (std::size_t j = 0; j < x.size(); ++j) {
-        squares[j] += x[j] * x[j];
-      }
+    EightLanes squares{};
+    for (const EightLanes& x : x_) {
+      squares += x * x;
     }
-    for (std::size_t j = 0; j < squares.size(); ++j) {
-      squares[j] = std::sqrt(squares[j] / static_cast<float>(kAffineSize));
+    EightLanes root_mean_square;
+    for (std::size_t j = 0; j < kAffineBlocks; ++j) {
+      root_mean_square[j] = std::sqrt(squares[j] / static_cast<float>(kAffineSize));
     }
     for (std::size_t i = 0; i < x_.size(); ++i) {
-      for (std::size_t j = 0; j < squares.size(); ++j) {
-        w_[i][j] = squares[j] + std::abs(x_[i][j]);
-        sum_w_[j] += w_[i][j];
-        sum_wx_[j] += w_[i][j] * x_[i][j];
-      }
+      w_[i] = root_mean_square + (x_[i] < 0 ? -x_[i] : x_[i]);
+      sum_w_ += w_[i];
+      sum_wx_ += w_[i] * x_[i];
     }
   }
 
-  /// Codes that spread evenly from the minimum to the maximum.
+  /// Codes that spread evenly from the minimum, or 0 if that is less, to the maximum.
   void start() {
-    minimum_ = maximum_ = x_[0];
-    for (const Row& x : x_) {
-      for (std::size_t j = 0; j < x.size(); ++j) {
-        minimum_[j] = std::min(minimum_[j], x[j]);
-        maximum_[j] = std::max(maximum_[j], x[j]);
-      }
+    minimum_ = EightLanes{};
+    maximum_ = x_[0];
+    for (const EightLanes& x : x_) {
+      minimum_ = x < minimum_ ? x : minimum_;
+      maximum_ = x > maximum_ ? x : maximum_;
     }
-    for (std::size_t j = 0; j < minimum_.size(); ++j) {
-      minimum_[j] = std::min(minimum_[j], 0.0F);
-      code_factor_[j] = kMaxCode / (maximum_[j] - minimum_[j]);  // equal numbers: inf, so scale 0
-      scale_[j] = 1 / code_factor_[j];
-    }
+    code_factor_ = kMaxCode / (maximum_ - minimum_);  // of equal numbers: inf, so that scale is 0
     code_origin_ = minimum_;
+    scale_ = 1 / code_factor_;
     for (std::size_t i = 0; i < x_.size(); ++i) {
-      for (std::size_t j = 0; j < kAffineBlocks; ++j) {
-        codes_[i][j] = code(j, i);
-      }
+      codes_[i] = code_factor_ * (x_[i] - minimum_);
+      round_lanes(codes_[i], 0, kMaxCode);
     }
-    error_ = error(scale_, minimum_);
+    measure_error(scale_, minimum_, error_);
   }
 
-  Row error(const Row& scale, const Row& minimum) const {
-    Row sum{};
+  void measure_error(const EightLanes& scale, const EightLanes& minimum, EightLanes& sum) const {
+    sum = EightLanes{};
     for (std::size_t i = 0; i < x_.size(); ++i) {
-      for (std::size_t j = 0; j < sum.size(); ++j) {
-        const float difference = scale[j] * codes_[i][j] + minimum[j] - x_[i][j];
-        sum[j] += w_[i][j] * (difference * difference);
-      }
+      const EightLanes difference = scale * codes_[i] + minimum - x_[i];
+      sum += w_[i] * (difference * difference);
     }
-    return sum;
   }
 
   /// `spread`: how many codes the range from the best minimum so far to the maximum takes.
   void try_spread(float spread) {
-    Row factor;
-    for (std::size_t j = 0; j < factor.size(); ++j) {
-      factor[j] = spread / (maximum_[j] - minimum_[j]);
-    }
-    Row sum_l{};
-    Row sum_ll{};
-    Row sum_lx{};
+    const EightLanes factor = spread / (maximum_ - minimum_);
+    EightLanes sum_l{};
+    EightLanes sum_ll{};
+    EightLanes sum_lx{};
     for (std::size_t i = 0; i < x_.size(); ++i) {
-      for (std::size_t j = 0; j < factor.size(); ++j) {
-        const float l = round_within(factor[j] * (x_[i][j] - minimum_[j]), 0, kMaxCode);
-        const float wl = w_[i][j] * l;
-        codes_[i][j] = l;
-        sum_l[j] += wl;
-        sum_ll[j] += wl * l;
-        sum_lx[j] += wl * x_[i][j];
-      }
+      EightLanes l = factor * (x_[i] - minimum_);
+      round_lanes(l, 0, kMaxCode);
+      codes_[i] = l;
+      const EightLanes wl = w_[i] * l;
+      sum_l += wl;
+      sum_ll += wl * l;
+      sum_lx += wl * x_[i];
     }
-    Row determinant;
-    Row scale;
-    Row minimum;
-    for (std::size_t j = 0; j < factor.size(); ++j) {
-      determinant[j] = sum_w_[j] * sum_ll[j] - sum_l[j] * sum_l[j];
-      scale[j] = (sum_w_[j] * sum_lx[j] - sum_wx_[j] * sum_l[j]) / determinant[j];
-      minimum[j] = (sum_ll[j] * sum_wx_[j] - sum_l[j] * sum_lx[j]) / determinant[j];
-      if (minimum[j] > 0) {
-        minimum[j] = 0;
-        scale[j] = sum_lx[j] / sum_ll[j];
-      }
-    }
-    const Row found = error(scale, minimum);
-    for (std::size_t j = 0; j < factor.size(); ++j) {
-      if (determinant[j] > 0 && found[j] < error_[j]) {
-        code_factor_[j] = factor[j];
-        code_origin_[j] = minimum_[j];
-        error_[j] = found[j];
-        scale_[j] = scale[j];
-        minimum_[j] = minimum[j];
-      }
-    }
+    const EightLanes determinant = sum_w_ * sum_ll - sum_l * sum_l;
+    EightLanes scale = (sum_w_ * sum_lx - sum_wx_ * sum_l) / determinant;
+    EightLanes minimum = (sum_ll * sum_wx_ - sum_l * sum_lx) / determinant;
+    scale = minimum > 0 ? sum_lx / sum_ll : scale;
+    minimum = minimum > 0 ? EightLanes{} : minimum;
+    EightLanes error;
+    measure_error(scale, minimum, error);
+    const auto is_better = (determinant > 0) & (error < error_);
+    code_factor_ = is_better ? factor : code_factor_;
+    code_origin_ = is_better ? minimum_ : code_origin_;
+    error_ = is_better ? error : error_;
+    scale_ = is_better ? scale : scale_;
+    minimum_ = is_better ? minimum : minimum_;
   }
 
-  Transposed<kAffineBlocks> x_;
-  Transposed<kAffineBlocks> w_;
-  Transposed<kAffineBlocks> codes_;
-  Row sum_w_{};
-  Row sum_wx_{};
-  Row maximum_;
-  Row minimum_;  // of the best fit so far, as are the members below
-  Row scale_;
-  Row error_;
-  Row code_factor_;  // codes are round((x - code_origin) * code_factor)
-  Row code_origin_;
+  Transposed<EightLanes> x_;
+  Transposed<EightLanes> w_;
+  Transposed<EightLanes> codes_;
+  EightLanes sum_w_{};
+  EightLanes sum_wx_{};
+  EightLanes maximum_;
+  EightLanes minimum_;  // of the best fit so far, as are the members below
+  EightLanes scale_;
+  EightLanes error_;
+  EightLanes code_factor_;  // codes are round((x - code_origin) * code_factor)
+  EightLanes code_origin_;
 };
 
 bool encode_q4_k(const float* values, std::byte* block) {
@@ -332,9 +320,8 @@ void pack_q6_codes(const std::array<std::uint8_t, kElements>& codes, std::byte* 
 /// factors in turn, the scale by least squares weighted by x² for these integers.
 class SymmetricSearch {
  public:
-  using Row = Lanes<kSymmetricBlocks>;
-
-  explicit SymmetricSearch(const float* values) : x_(transpose<kSymmetricBlocks>(values)) {
+  explicit SymmetricSearch(const float* values) {
+    transpose(values, x_);
     find_extremes();
     try_range(kRange);
     for (int step = -9; step <= 9; ++step) {
@@ -357,47 +344,40 @@ class SymmetricSearch {
  private:
   /// The first number of the largest magnitude, 0 when that is next to nothing.
   void find_extremes() {
-    for (const Row& x : x_) {
-      for (std::size_t j = 0; j < x.size(); ++j) {
-        extreme_[j] = std::abs(x[j]) > std::abs(extreme_[j]) ? x[j] : extreme_[j];
-      }
+    SixteenLanes largest{};
+    for (const SixteenLanes& x : x_) {
+      const SixteenLanes magnitude = x < 0 ? -x : x;
+      extreme_ = magnitude > largest ? x : extreme_;
+      largest = magnitude > largest ? magnitude : largest;
     }
-    for (float& extreme : extreme_) {
-      extreme = std::abs(extreme) < kNothing ? 0 : extreme;
-    }
-    best_.fill(-1);  // less than any fit: the first one is taken
+    extreme_ = largest < kNothing ? SixteenLanes{} : extreme_;
   }
 
   /// `range`: the extreme becomes -range.
   void try_range(float range) {
-    Row factor;
-    for (std::size_t j = 0; j < factor.size(); ++j) {
-      factor[j] = -range / extreme_[j];
+    const SixteenLanes factor = -range / extreme_;
+    SixteenLanes sum_lx{};
+    SixteenLanes sum_ll{};
+    for (const SixteenLanes& x : x_) {
+      SixteenLanes l = factor * x;
+      round_lanes(l, -kRange, kRange - 1);
+      const SixteenLanes w = x * x;
+      sum_lx += w * x * l;
+      sum_ll += w * l * l;
     }
-    Row sum_lx{};
-    Row sum_ll{};
-    for (const Row& x : x_) {
-      for (std::size_t j = 0; j < x.size(); ++j) {
-        const float l = round_within(factor[j] * x[j], -kRange, kRange - 1);
-        const float w = x[j] * x[j];
-        sum_lx[j] += w * x[j] * l;
-        sum_ll[j] += w * l * l;
-      }
-    }
-    for (std::size_t j = 0; j < factor.size(); ++j) {
-      if (extreme_[j] != 0 && sum_ll[j] > 0 && sum_lx[j] * sum_lx[j] > best_[j] * sum_ll[j]) {
-        factor_[j] = factor[j];
-        scale_[j] = sum_lx[j] / sum_ll[j];
-        best_[j] = scale_[j] * sum_lx[j];
-      }
-    }
+    const auto is_better = (extreme_ != 0) & (sum_ll > 0) & (sum_lx * sum_lx > best_ * sum_ll);
+    const SixteenLanes scale = sum_lx / sum_ll;
+    factor_ = is_better ? factor : factor_;
+    scale_ = is_better ? scale : scale_;
+    best_ = is_better ? scale * sum_lx : best_;
   }
 
-  Transposed<kSymmetricBlocks> x_;
-  Row extreme_{};
-  Row factor_{};  // of the best fit so far, as are the members below
-  Row scale_{};
-  Row best_;  // by how much it reduces the weighted sum of squares
+  Transposed<SixteenLanes> x_;
+  SixteenLanes extreme_{};
+  SixteenLanes factor_{};  // of the best fit so far, as are the members below
+  SixteenLanes scale_{};
+  /// By how much it reduces the weighted sum of squares; at first less than any fit.
+  SixteenLanes best_ = SixteenLanes{} - 1;
 };
 
 bool encode_q6_k(const float* values, std::byte* block) {
