@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The searches try scales for every sub-block; sums run over its elements in order, as ggml's do,
-// so that every bit agrees. The sub-blocks of a super-block lie side by side in lanes: that is what
-// compilers turn into vectors.
+// so that every bit agrees. Four sub-blocks at a time lie side by side in the lanes of vectors.
 #include "formats/k_quants.h"
 
 #include <algorithm>
@@ -41,33 +40,31 @@ float round_within(float value, float low, float high) {
   return (bounded + kNoFractions) - kNoFractions;
 }
 
-// The i-th elements of all sub-blocks side by side. References only: how such types are passed by
-// value depends on the CPU.
-using EightLanes [[gnu::vector_size(32)]] = float;
-using SixteenLanes [[gnu::vector_size(64)]] = float;
+/// Numbers of four neighbouring sub-blocks side by side; as wide as the vectors of every CPU.
+using Lanes [[gnu::vector_size(16)]] = float;
+constexpr std::size_t kLanes = 4;
+/// The i-th elements of four sub-blocks of `size` elements.
+template <std::size_t size>
+using FourBlocks = std::array<Lanes, size>;
 
-template <class Lanes>
-constexpr std::size_t kLaneCount = sizeof(Lanes) / sizeof(float);
-template <class Lanes>
-using Transposed = std::array<Lanes, kElements / kLaneCount<Lanes>>;
-
-template <class Lanes>
-void transpose(const float* values, Transposed<Lanes>& x) {
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    for (std::size_t j = 0; j < kLaneCount<Lanes>; ++j) {
-      x[i][j] = values[j * x.size() + i];
+template <std::size_t size>
+FourBlocks<size> transpose(const float* values) {
+  FourBlocks<size> x;
+  for (std::size_t i = 0; i < size; ++i) {
+    for (std::size_t j = 0; j < kLanes; ++j) {
+      x[i][j] = values[j * size + i];
     }
   }
+  return x;
 }
 
 /// The same as round_within in every lane.
-template <class Lanes>
-void round_lanes(Lanes& values, float low, float high) {
+Lanes round_lanes(Lanes values, float low, float high) {
   const Lanes lowest = Lanes{} + low;
   const Lanes highest = Lanes{} + high;
   values = values > lowest ? values : lowest;
   values = values < highest ? values : highest;
-  values = (values + kNoFractions) - kNoFractions;
+  return (values + kNoFractions) - kNoFractions;
 }
 
 /// Beyond this no float16 scale reaches, and squares of the search may overflow.
@@ -132,12 +129,12 @@ void decode_affine(const std::byte* block, float* values) {
   }
 }
 
-/// Finds x ~ scale * code + minimum, code in 0..15 and minimum <= 0, for each sub-block: codes by
-/// rounding with 21 spreads in turn, scale and minimum by weighted least squares for these codes.
+/// Finds x ~ scale * code + minimum, code in 0..15 and minimum <= 0, for each of four sub-blocks:
+/// codes by rounding with 21 spreads in turn, scale and minimum by weighted least squares for these
+/// codes.
 class AffineSearch {
  public:
-  explicit AffineSearch(const float* values) {
-    transpose(values, x_);
+  explicit AffineSearch(const float* values) : x_(transpose<kAffineSize>(values)) {
     weigh();
     start();
     for (int step = 0; step <= 20; ++step) {
@@ -158,12 +155,12 @@ class AffineSearch {
 
   /// Root mean square plus magnitude: large weights count more.
   void weigh() {
-    EightLanes squares{};
-    for (const EightLanes& x : x_) {
+    Lanes squares{};
+    for (const Lanes& x : x_) {
       squares += x * x;
     }
-    EightLanes root_mean_square;
-    for (std::size_t j = 0; j < kAffineBlocks; ++j) {
+    Lanes root_mean_square;
+    for (std::size_t j = 0; j < kLanes; ++j) {
       root_mean_square[j] = std::sqrt(squares[j] / static_cast<float>(kAffineSize));
     }
     for (std::size_t i = 0; i < x_.size(); ++i) {
@@ -175,9 +172,9 @@ class AffineSearch {
 
   /// Codes that spread evenly from the minimum, or 0 if that is less, to the maximum.
   void start() {
-    minimum_ = EightLanes{};
+    minimum_ = Lanes{};
     maximum_ = x_[0];
-    for (const EightLanes& x : x_) {
+    for (const Lanes& x : x_) {
       minimum_ = x < minimum_ ? x : minimum_;
       maximum_ = x > maximum_ ? x : maximum_;
     }
@@ -185,61 +182,59 @@ class AffineSearch {
     code_origin_ = minimum_;
     scale_ = 1 / code_factor_;
     for (std::size_t i = 0; i < x_.size(); ++i) {
-      codes_[i] = code_factor_ * (x_[i] - minimum_);
-      round_lanes(codes_[i], 0, kMaxCode);
+      codes_[i] = round_lanes(code_factor_ * (x_[i] - minimum_), 0, kMaxCode);
     }
-    measure_error(scale_, minimum_, error_);
+    error_ = error(scale_, minimum_);
   }
 
-  void measure_error(const EightLanes& scale, const EightLanes& minimum, EightLanes& sum) const {
-    sum = EightLanes{};
+  Lanes error(const Lanes& scale, const Lanes& minimum) const {
+    Lanes sum{};
     for (std::size_t i = 0; i < x_.size(); ++i) {
-      const EightLanes difference = scale * codes_[i] + minimum - x_[i];
+      const Lanes difference = scale * codes_[i] + minimum - x_[i];
       sum += w_[i] * (difference * difference);
     }
+    return sum;
   }
 
   /// `spread`: how many codes the range from the best minimum so far to the maximum takes.
   void try_spread(float spread) {
-    const EightLanes factor = spread / (maximum_ - minimum_);
-    EightLanes sum_l{};
-    EightLanes sum_ll{};
-    EightLanes sum_lx{};
+    const Lanes factor = spread / (maximum_ - minimum_);
+    Lanes sum_l{};
+    Lanes sum_ll{};
+    Lanes sum_lx{};
     for (std::size_t i = 0; i < x_.size(); ++i) {
-      EightLanes l = factor * (x_[i] - minimum_);
-      round_lanes(l, 0, kMaxCode);
+      const Lanes l = round_lanes(factor * (x_[i] - minimum_), 0, kMaxCode);
       codes_[i] = l;
-      const EightLanes wl = w_[i] * l;
+      const Lanes wl = w_[i] * l;
       sum_l += wl;
       sum_ll += wl * l;
       sum_lx += wl * x_[i];
     }
-    const EightLanes determinant = sum_w_ * sum_ll - sum_l * sum_l;
-    EightLanes scale = (sum_w_ * sum_lx - sum_wx_ * sum_l) / determinant;
-    EightLanes minimum = (sum_ll * sum_wx_ - sum_l * sum_lx) / determinant;
+    const Lanes determinant = sum_w_ * sum_ll - sum_l * sum_l;
+    Lanes scale = (sum_w_ * sum_lx - sum_wx_ * sum_l) / determinant;
+    Lanes minimum = (sum_ll * sum_wx_ - sum_l * sum_lx) / determinant;
     scale = minimum > 0 ? sum_lx / sum_ll : scale;
-    minimum = minimum > 0 ? EightLanes{} : minimum;
-    EightLanes error;
-    measure_error(scale, minimum, error);
-    const auto is_better = (determinant > 0) & (error < error_);
+    minimum = minimum > 0 ? Lanes{} : minimum;
+    const Lanes found = error(scale, minimum);
+    const auto is_better = (determinant > 0) & (found < error_);
     code_factor_ = is_better ? factor : code_factor_;
     code_origin_ = is_better ? minimum_ : code_origin_;
-    error_ = is_better ? error : error_;
+    error_ = is_better ? found : error_;
     scale_ = is_better ? scale : scale_;
     minimum_ = is_better ? minimum : minimum_;
   }
 
-  Transposed<EightLanes> x_;
-  Transposed<EightLanes> w_;
-  Transposed<EightLanes> codes_;
-  EightLanes sum_w_{};
-  EightLanes sum_wx_{};
-  EightLanes maximum_;
-  EightLanes minimum_;  // of the best fit so far, as are the members below
-  EightLanes scale_;
-  EightLanes error_;
-  EightLanes code_factor_;  // codes are round((x - code_origin) * code_factor)
-  EightLanes code_origin_;
+  FourBlocks<kAffineSize> x_;
+  FourBlocks<kAffineSize> w_;
+  FourBlocks<kAffineSize> codes_;
+  Lanes sum_w_{};
+  Lanes sum_wx_{};
+  Lanes maximum_;
+  Lanes minimum_;  // of the best fit so far, as are the members below
+  Lanes scale_;
+  Lanes error_;
+  Lanes code_factor_;  // codes are round((x - code_origin) * code_factor)
+  Lanes code_origin_;
 };
 
 bool encode_q4_k(const float* values, std::byte* block) {
@@ -247,12 +242,12 @@ bool encode_q4_k(const float* values, std::byte* block) {
     return false;
   }
   constexpr float kMaxSubScale = 63;
-  const AffineSearch fit(values);
+  const std::array fits{AffineSearch(values), AffineSearch(values + kLanes * kAffineSize)};
   float max_scale = 0;
   float max_minimum = 0;
   for (std::size_t j = 0; j < kAffineBlocks; ++j) {
-    max_scale = std::max(max_scale, fit.scale(j));
-    max_minimum = std::max(max_minimum, -fit.minimum(j));
+    max_scale = std::max(max_scale, fits[j / kLanes].scale(j % kLanes));
+    max_minimum = std::max(max_minimum, -fits[j / kLanes].minimum(j % kLanes));
   }
   const float d = store_half(max_scale / kMaxSubScale, block);
   const float dmin = store_half(max_minimum / kMaxSubScale, block + 2);
@@ -261,15 +256,17 @@ bool encode_q4_k(const float* values, std::byte* block) {
   std::array<std::uint8_t, kElements> codes;
   SubScales sub;
   for (std::size_t j = 0; j < kAffineBlocks; ++j) {
-    const float sub_scale = round_within(scale_factor * fit.scale(j), 0, kMaxSubScale);
-    const float sub_minimum = round_within(minimum_factor * -fit.minimum(j), 0, kMaxSubScale);
+    const AffineSearch& fit = fits[j / kLanes];
+    const std::size_t lane = j % kLanes;
+    const float sub_scale = round_within(scale_factor * fit.scale(lane), 0, kMaxSubScale);
+    const float sub_minimum = round_within(minimum_factor * -fit.minimum(lane), 0, kMaxSubScale);
     sub.scale[j] = static_cast<std::uint8_t>(sub_scale);
     sub.minimum[j] = static_cast<std::uint8_t>(sub_minimum);
     const float scale = d * sub_scale;
     const float minimum = dmin * sub_minimum;
     for (std::size_t i = j * kAffineSize; i < (j + 1) * kAffineSize; ++i) {
       const float code = scale != 0 ? round_within((values[i] + minimum) / scale, 0, 15)
-                                    : fit.code(j, i % kAffineSize);
+                                    : fit.code(lane, i % kAffineSize);
       codes[i] = static_cast<std::uint8_t>(code);
     }
   }
@@ -316,12 +313,11 @@ void pack_q6_codes(const std::array<std::uint8_t, kElements>& codes, std::byte* 
   }
 }
 
-/// Finds x ~ scale * integer, integer in -32..31, for each sub-block: integers by rounding with 19
-/// factors in turn, the scale by least squares weighted by x² for these integers.
+/// Finds x ~ scale * integer, integer in -32..31, for each of four sub-blocks: integers by rounding
+/// with 19 factors in turn, the scale by least squares weighted by x² for these integers.
 class SymmetricSearch {
  public:
-  explicit SymmetricSearch(const float* values) {
-    transpose(values, x_);
+  explicit SymmetricSearch(const float* values) : x_(transpose<kSymmetricSize>(values)) {
     find_extremes();
     try_range(kRange);
     for (int step = -9; step <= 9; ++step) {
@@ -344,50 +340,52 @@ class SymmetricSearch {
  private:
   /// The first number of the largest magnitude, 0 when that is next to nothing.
   void find_extremes() {
-    SixteenLanes largest{};
-    for (const SixteenLanes& x : x_) {
-      const SixteenLanes magnitude = x < 0 ? -x : x;
+    Lanes largest{};
+    for (const Lanes& x : x_) {
+      const Lanes magnitude = x < 0 ? -x : x;
       extreme_ = magnitude > largest ? x : extreme_;
       largest = magnitude > largest ? magnitude : largest;
     }
-    extreme_ = largest < kNothing ? SixteenLanes{} : extreme_;
+    extreme_ = largest < kNothing ? Lanes{} : extreme_;
   }
 
   /// `range`: the extreme becomes -range.
   void try_range(float range) {
-    const SixteenLanes factor = -range / extreme_;
-    SixteenLanes sum_lx{};
-    SixteenLanes sum_ll{};
-    for (const SixteenLanes& x : x_) {
-      SixteenLanes l = factor * x;
-      round_lanes(l, -kRange, kRange - 1);
-      const SixteenLanes w = x * x;
+    const Lanes factor = -range / extreme_;
+    Lanes sum_lx{};
+    Lanes sum_ll{};
+    for (const Lanes& x : x_) {
+      const Lanes l = round_lanes(factor * x, -kRange, kRange - 1);
+      const Lanes w = x * x;
       sum_lx += w * x * l;
       sum_ll += w * l * l;
     }
     const auto is_better = (extreme_ != 0) & (sum_ll > 0) & (sum_lx * sum_lx > best_ * sum_ll);
-    const SixteenLanes scale = sum_lx / sum_ll;
+    const Lanes scale = sum_lx / sum_ll;
     factor_ = is_better ? factor : factor_;
     scale_ = is_better ? scale : scale_;
     best_ = is_better ? scale * sum_lx : best_;
   }
 
-  Transposed<SixteenLanes> x_;
-  SixteenLanes extreme_{};
-  SixteenLanes factor_{};  // of the best fit so far, as are the members below
-  SixteenLanes scale_{};
+  FourBlocks<kSymmetricSize> x_;
+  Lanes extreme_{};
+  Lanes factor_{};  // of the best fit so far, as are the members below
+  Lanes scale_{};
   /// By how much it reduces the weighted sum of squares; at first less than any fit.
-  SixteenLanes best_ = SixteenLanes{} - 1;
+  Lanes best_ = Lanes{} - 1;
 };
 
 bool encode_q6_k(const float* values, std::byte* block) {
   if (exceeds_any_scale(values)) {
     return false;
   }
-  const SymmetricSearch fit(values);
+  constexpr std::size_t kStep = kLanes * kSymmetricSize;
+  const std::array fits{SymmetricSearch(values), SymmetricSearch(values + kStep),
+                        SymmetricSearch(values + 2 * kStep), SymmetricSearch(values + 3 * kStep)};
   float max_scale = 0;
   for (std::size_t j = 0; j < kSymmetricBlocks; ++j) {
-    max_scale = std::abs(fit.scale(j)) > std::abs(max_scale) ? fit.scale(j) : max_scale;
+    const float scale = fits[j / kLanes].scale(j % kLanes);
+    max_scale = std::abs(scale) > std::abs(max_scale) ? scale : max_scale;
   }
   if (std::abs(max_scale) < SymmetricSearch::kNothing) {
     std::fill_n(block, kQ6ScaleOffset + 2, std::byte{0});
@@ -397,12 +395,14 @@ bool encode_q6_k(const float* values, std::byte* block) {
   const float d = store_half(1 / scale_factor, block + kQ6ScaleOffset);
   std::array<std::uint8_t, kElements> codes;
   for (std::size_t j = 0; j < kSymmetricBlocks; ++j) {
-    const float sub_scale = round_within(scale_factor * fit.scale(j), -128, 127);
+    const SymmetricSearch& fit = fits[j / kLanes];
+    const std::size_t lane = j % kLanes;
+    const float sub_scale = round_within(scale_factor * fit.scale(lane), -128, 127);
     block[kInt8ScalesOffset + j] = static_cast<std::byte>(static_cast<std::int8_t>(sub_scale));
     const float scale = d * sub_scale;
     for (std::size_t i = j * kSymmetricSize; i < (j + 1) * kSymmetricSize; ++i) {
       const float integer = scale != 0 ? round_within(values[i] / scale, -32, 31)
-                                       : fit.integer(j, i % kSymmetricSize);
+                                       : fit.integer(lane, i % kSymmetricSize);
       codes[i] = static_cast<std::uint8_t>(integer + 32);
     }
   }
