@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// The program under test, and the GGUF files that it writes for these tests.
+import {execFileSync} from 'node:child_process';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+
+import {gguf} from '@huggingface/gguf';
+
+import {golden_folder} from './golden_model.js';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'bitnet-interop-'));
+process.on('exit', () => rmSync(folder, {recursive: true}));
+
+const run = (...args) =>
+  execFileSync(process.env.BITNET_PROGRAM, args, {encoding: 'utf8', maxBuffer: 1 << 26});
+
+export const temporary_file = (name) => path.join(folder, name);
+
+/** Path of the GGUF file that `bitnet convert` makes of `input`. */
+export function convert(input, type, ...options) {
+  const output = temporary_file(`${path.basename(path.dirname(input))}-${type}${options.join('')}.gguf`);
+  run('convert', input, '-o', output, '--type', type, ...options);
+  return output;
+}
+
+/** A golden model (NAME/latent or NAME/packed) whose trits are stored as `type`. */
+export function convert_golden(model, type, ...options) {
+  if (type !== 'f16' || model.endsWith('/packed')) {
+    return convert(golden_folder(model), type, ...options);
+  }
+  // Float masters asked for as F16 stay masters: the way to ternary F16 leads over a ternary type.
+  const ternary = convert(golden_folder(model), 'i2_s');
+  const output = ternary.replace('i2_s', 'f16');
+  run('convert', ternary, '-o', output, '--type', 'f16', ...options);
+  return output;
+}
+
+export const inspect = (file) => JSON.parse(run('inspect', file, '--json'));
+
+/**
+ * {metadata, tensors: name -> {type, shape, begin}, data_begin} as @huggingface/gguf reads it; `shape`
+ * is [rows, columns] or [n], `begin` counts from the start of the file.
+ */
+export async function read_gguf(file) {
+  const {metadata, tensorInfos, tensorDataOffset} = await gguf(file, {allowLocalFile: true});
+  const data_begin = Number(tensorDataOffset);
+  const tensors = new Map(tensorInfos.map(({name, dtype, shape, offset}) =>
+    [name, {type: dtype, shape: shape.map(Number).reverse(), begin: data_begin + Number(offset)}]));
+  return {metadata, tensors, data_begin, bytes: readFileSync(file)};
+}
