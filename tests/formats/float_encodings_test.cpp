@@ -80,6 +80,8 @@ TEST(FloatEncodings, PlainTypesKeepInfinityAndNan) {
 TEST(FloatEncodings, WorkedExamplesOfBlocks) {
   EXPECT_EQ(encode(Encoding::q8_0, with_zeros({1.0F, -0.5F, 0.25F}, 32), 32),
             hex("08 20 | 7f c0 20 00*29"));
+  EXPECT_EQ(encode(Encoding::q8_0, with_zeros({1.0F, 0.5F}, 32), 32),  // 63.5: away from zero
+            hex("08 20 | 7f 40 00*30"));
   auto values = with_zeros({-4.0F}, 32);
   values[16] = 3.5F;
   EXPECT_EQ(encode(Encoding::q4_0, values, 32), hex("00 38 | f0 88*15"));
