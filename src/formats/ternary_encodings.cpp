@@ -34,10 +34,11 @@ class BlockRows {
       throw UnsupportedError(
           message(where(tensor), ": expected integers with a scale, found ", tensor.type_name));
     }
-    if (extent_.rows % codec_->interleaved_rows != 0) {
-      throw UnsupportedError(message(where(tensor), " ", tensor.shape.to_string(), ": ",
-                                     to_string(tensor.encoding), " interleaves ",
-                                     codec_->interleaved_rows, " rows, found ", extent_.rows));
+    if (extent_.rows % codec_->interleaved_rows != 0 || extent_.columns % layout_.elements != 0) {
+      throw UnsupportedError(message(where(tensor), ": ", to_string(tensor.encoding),
+                                     ": expected a multiple of ", codec_->interleaved_rows,
+                                     " rows of a multiple of ", layout_.elements,
+                                     " numbers, found ", tensor.shape.to_string()));
     }
   }
 
