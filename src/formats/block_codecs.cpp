@@ -57,7 +57,7 @@ void encode_2bit(const std::int8_t* trits, std::byte* block) {
 
 // i2_s_rows4: byte k holds column k of rows 0, 1, 2, 3, highest bits first.
 void decode_i2_s_rows4(const std::byte* block, std::size_t lane, std::int8_t* integers) {
-  const auto bytes = load<std::uint8_t, 128>(block);
+  const auto bytes = load<std::uint8_t, 64>(block);
   const unsigned shift = field_shift(FieldOrder::high_first, lane);
   for (std::size_t k = 0; k < bytes.size(); ++k) {
     integers[k] = from_code(bytes[k] >> shift & 3U);

@@ -51,9 +51,9 @@ constexpr BlockLayout block_layout(Encoding encoding) {
     case Encoding::tq2_0:
       return {256, 66};
     case Encoding::i2_s:
-    case Encoding::i2_s_rows4:
       return {128, 32, 0, 32};
     case Encoding::i2_s_64:
+    case Encoding::i2_s_rows4:
       return {64, 16, 0, 32};
     case Encoding::q4_k:
       return {256, 144};

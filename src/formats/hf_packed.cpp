@@ -3,11 +3,13 @@
 
 #include <bitnet/error.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/message.h"
 #include "formats/encoding.h"
 #include "formats/ternary_encodings.h"
+#include "formats/trit_checks.h"
 
 namespace bitnet {
 namespace {
@@ -26,13 +28,18 @@ std::vector<std::byte> encode_hf_packed(std::span<const std::int8_t> trits, std:
     throw ShapeMismatch(message("packed ternary weight: expected ", rows, " x ", columns,
                                 " trits in a multiple of 4 rows, found ", trits.size()));
   }
+  if (!are_trits(trits)) {
+    const auto bad = std::find_if_not(trits.begin(), trits.end(), is_trit);
+    const auto index = static_cast<std::size_t>(bad - trits.begin());
+    throw TernaryError("packed ternary weight", index / columns, index % columns, *bad);
+  }
   const std::size_t strip_size = trits.size() / kRowsPerByte;
+  const std::int8_t* const t = trits.data();
   std::vector<std::byte> bytes(strip_size);
-  for (std::size_t i = 0; i < trits.size(); ++i) {
-    if (trits[i] < -1 || trits[i] > 1) {
-      throw TernaryError("packed ternary weight", i / columns, i % columns, trits[i]);
-    }
-    bytes[i % strip_size] |= static_cast<std::byte>((trits[i] + 1) << (2 * (i / strip_size)));
+  for (std::size_t i = 0; i < strip_size; ++i) {
+    // Shifts of codes as products: 85 = 1 + 4 + 16 + 64 adds one to each trit.
+    bytes[i] = static_cast<std::byte>(t[i] + 4 * t[i + strip_size] + 16 * t[i + 2 * strip_size] +
+                                      64 * t[i + 3 * strip_size] + 85);
   }
   return bytes;
 }
@@ -57,12 +64,15 @@ void decode_hf_packed(const StoredTensor& weight, std::size_t out_features, std:
     const std::size_t row = first_row + i;
     const std::byte* const bytes = weight.bytes.data() + row % strip_rows * columns;
     const auto shift = static_cast<unsigned>(2 * (row / strip_rows));
+    const auto trits = out.subspan(i * columns, columns);
     for (std::size_t k = 0; k < columns; ++k) {
-      const int trit = std::to_integer<int>(bytes[k] >> shift & std::byte{3}) - 1;
-      if (trit > 1) {
-        throw TernaryError(where(weight), row, k, trit + 1);
-      }
-      out[i * columns + k] = static_cast<std::int8_t>(trit);
+      trits[k] =
+          static_cast<std::int8_t>(std::to_integer<int>(bytes[k] >> shift & std::byte{3}) - 1);
+    }
+    if (!are_trits(trits)) {
+      const auto bad = std::find_if_not(trits.begin(), trits.end(), is_trit);
+      throw TernaryError(where(weight), row, static_cast<std::size_t>(bad - trits.begin()),
+                         *bad + 1);
     }
   }
 }

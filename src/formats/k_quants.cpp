@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The searches try scales for every sub-block; sums run over its elements in order, as ggml's do,
-// so that every bit agrees. The sub-blocks of a super-block lie side by side in lanes: that is what
-// compilers turn into vectors.
+// so that every bit agrees. Four sub-blocks at a time lie side by side in the lanes of vectors.
 #include "formats/k_quants.h"
 
 #include <algorithm>
@@ -32,29 +31,40 @@ float store_half(float value, std::byte* to) {
   return half_to_float(half);
 }
 
-/// Rounds half to even within two integers; NaN becomes `low`. Adding 1.5 * 2^23 leaves no bits for
-/// fractions.
+/// Adding it leaves no bits for fractions.
+constexpr float kNoFractions = 0x1.8p23F;
+
+/// Rounds half to even within two integers; NaN becomes `low`.
 float round_within(float value, float low, float high) {
-  constexpr float kNoFractions = 0x1.8p23F;
   const float bounded = value > low ? std::min(value, high) : low;
   return (bounded + kNoFractions) - kNoFractions;
 }
 
-/// The i-th elements of all sub-blocks side by side.
-template <std::size_t lanes>
-using Lanes = std::array<float, lanes>;
-template <std::size_t lanes>
-using Transposed = std::array<Lanes<lanes>, kElements / lanes>;
+/// Numbers of four neighbouring sub-blocks side by side; as wide as the vectors of every CPU.
+using Lanes [[gnu::vector_size(16)]] = float;
+constexpr std::size_t kLanes = 4;
+/// The i-th elements of four sub-blocks of `size` elements.
+template <std::size_t size>
+using FourBlocks = std::array<Lanes, size>;
 
-template <std::size_t lanes>
-Transposed<lanes> transpose(const float* values) {
-  Transposed<lanes> x;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    for (std::size_t j = 0; j < lanes; ++j) {
-      x[i][j] = values[j * x.size() + i];
+template <std::size_t size>
+FourBlocks<size> transpose(const float* values) {
+  FourBlocks<size> x;
+  for (std::size_t i = 0; i < size; ++i) {
+    for (std::size_t j = 0; j < kLanes; ++j) {
+      x[i][j] = values[j * size + i];
     }
   }
   return x;
+}
+
+/// The same as round_within in every lane.
+Lanes round_lanes(Lanes values, float low, float high) {
+  const Lanes lowest = Lanes{} + low;
+  const Lanes highest = Lanes{} + high;
+  values = values > lowest ? values : lowest;
+  values = values < highest ? values : highest;
+  return (values + kNoFractions) - kNoFractions;
 }
 
 /// Beyond this no float16 scale reaches, and squares of the search may overflow.
@@ -119,13 +129,12 @@ void decode_affine(const std::byte* block, float* values) {
   }
 }
 
-/// Finds x ~ scale * code + minimum, code in 0..15 and minimum <= 0, for each sub-block: codes by
-/// rounding with 21 spreads in turn, scale and minimum by weighted least squares for these codes.
+/// Finds x ~ scale * code + minimum, code in 0..15 and minimum <= 0, for each of four sub-blocks:
+/// codes by rounding with 21 spreads in turn, scale and minimum by weighted least squares for these
+/// codes.
 class AffineSearch {
  public:
-  using Row = Lanes<kAffineBlocks>;
-
-  explicit AffineSearch(const float* values) : x_(transpose<kAffineBlocks>(values)) {
+  explicit AffineSearch(const float* values) : x_(transpose<kAffineSize>(values)) {
     weigh();
     start();
     for (int step = 0; step <= 20; ++step) {
@@ -146,112 +155,86 @@ class AffineSearch {
 
   /// Root mean square plus magnitude: large weights count more.
   void weigh() {
-    Row squares{};
-    for (const Row& x : x_) {
-      for (std::size_t j = 0; j < x.size(); ++j) {
-        squares[j] += x[j] * x[j];
-      }
+    Lanes squares{};
+    for (const Lanes& x : x_) {
+      squares += x * x;
     }
-    for (std::size_t j = 0; j < squares.size(); ++j) {
-      squares[j] = std::sqrt(squares[j] / static_cast<float>(kAffineSize));
+    Lanes root_mean_square;
+    for (std::size_t j = 0; j < kLanes; ++j) {
+      root_mean_square[j] = std::sqrt(squares[j] / static_cast<float>(kAffineSize));
     }
     for (std::size_t i = 0; i < x_.size(); ++i) {
-      for (std::size_t j = 0; j < squares.size(); ++j) {
-        w_[i][j] = squares[j] + std::abs(x_[i][j]);
-        sum_w_[j] += w_[i][j];
-        sum_wx_[j] += w_[i][j] * x_[i][j];
-      }
+      w_[i] = root_mean_square + (x_[i] < 0 ? -x_[i] : x_[i]);
+      sum_w_ += w_[i];
+      sum_wx_ += w_[i] * x_[i];
     }
   }
 
-  /// Codes that spread evenly from the minimum to the maximum.
+  /// Codes that spread evenly from the minimum, or 0 if that is less, to the maximum.
   void start() {
-    minimum_ = maximum_ = x_[0];
-    for (const Row& x : x_) {
-      for (std::size_t j = 0; j < x.size(); ++j) {
-        minimum_[j] = std::min(minimum_[j], x[j]);
-        maximum_[j] = std::max(maximum_[j], x[j]);
-      }
+    minimum_ = Lanes{};
+    maximum_ = x_[0];
+    for (const Lanes& x : x_) {
+      minimum_ = x < minimum_ ? x : minimum_;
+      maximum_ = x > maximum_ ? x : maximum_;
     }
-    for (std::size_t j = 0; j < minimum_.size(); ++j) {
-      minimum_[j] = std::min(minimum_[j], 0.0F);
-      code_factor_[j] = kMaxCode / (maximum_[j] - minimum_[j]);  // equal numbers: inf, so scale 0
-      scale_[j] = 1 / code_factor_[j];
-    }
+    code_factor_ = kMaxCode / (maximum_ - minimum_);  // of equal numbers: inf, so that scale is 0
     code_origin_ = minimum_;
+    scale_ = 1 / code_factor_;
     for (std::size_t i = 0; i < x_.size(); ++i) {
-      for (std::size_t j = 0; j < kAffineBlocks; ++j) {
-        codes_[i][j] = code(j, i);
-      }
+      codes_[i] = round_lanes(code_factor_ * (x_[i] - minimum_), 0, kMaxCode);
     }
     error_ = error(scale_, minimum_);
   }
 
-  Row error(const Row& scale, const Row& minimum) const {
-    Row sum{};
+  Lanes error(const Lanes& scale, const Lanes& minimum) const {
+    Lanes sum{};
     for (std::size_t i = 0; i < x_.size(); ++i) {
-      for (std::size_t j = 0; j < sum.size(); ++j) {
-        const float difference = scale[j] * codes_[i][j] + minimum[j] - x_[i][j];
-        sum[j] += w_[i][j] * (difference * difference);
-      }
+      const Lanes difference = scale * codes_[i] + minimum - x_[i];
+      sum += w_[i] * (difference * difference);
     }
     return sum;
   }
 
   /// `spread`: how many codes the range from the best minimum so far to the maximum takes.
   void try_spread(float spread) {
-    Row factor;
-    for (std::size_t j = 0; j < factor.size(); ++j) {
-      factor[j] = spread / (maximum_[j] - minimum_[j]);
-    }
-    Row sum_l{};
-    Row sum_ll{};
-    Row sum_lx{};
+    const Lanes factor = spread / (maximum_ - minimum_);
+    Lanes sum_l{};
+    Lanes sum_ll{};
+    Lanes sum_lx{};
     for (std::size_t i = 0; i < x_.size(); ++i) {
-      for (std::size_t j = 0; j < factor.size(); ++j) {
-        const float l = round_within(factor[j] * (x_[i][j] - minimum_[j]), 0, kMaxCode);
-        const float wl = w_[i][j] * l;
-        codes_[i][j] = l;
-        sum_l[j] += wl;
-        sum_ll[j] += wl * l;
-        sum_lx[j] += wl * x_[i][j];
-      }
+      const Lanes l = round_lanes(factor * (x_[i] - minimum_), 0, kMaxCode);
+      codes_[i] = l;
+      const Lanes wl = w_[i] * l;
+      sum_l += wl;
+      sum_ll += wl * l;
+      sum_lx += wl * x_[i];
     }
-    Row determinant;
-    Row scale;
-    Row minimum;
-    for (std::size_t j = 0; j < factor.size(); ++j) {
-      determinant[j] = sum_w_[j] * sum_ll[j] - sum_l[j] * sum_l[j];
-      scale[j] = (sum_w_[j] * sum_lx[j] - sum_wx_[j] * sum_l[j]) / determinant[j];
-      minimum[j] = (sum_ll[j] * sum_wx_[j] - sum_l[j] * sum_lx[j]) / determinant[j];
-      if (minimum[j] > 0) {
-        minimum[j] = 0;
-        scale[j] = sum_lx[j] / sum_ll[j];
-      }
-    }
-    const Row found = error(scale, minimum);
-    for (std::size_t j = 0; j < factor.size(); ++j) {
-      if (determinant[j] > 0 && found[j] < error_[j]) {
-        code_factor_[j] = factor[j];
-        code_origin_[j] = minimum_[j];
-        error_[j] = found[j];
-        scale_[j] = scale[j];
-        minimum_[j] = minimum[j];
-      }
-    }
+    const Lanes determinant = sum_w_ * sum_ll - sum_l * sum_l;
+    Lanes scale = (sum_w_ * sum_lx - sum_wx_ * sum_l) / determinant;
+    Lanes minimum = (sum_ll * sum_wx_ - sum_l * sum_lx) / determinant;
+    scale = minimum > 0 ? sum_lx / sum_ll : scale;
+    minimum = minimum > 0 ? Lanes{} : minimum;
+    const Lanes found = error(scale, minimum);
+    const auto is_better = (determinant > 0) & (found < error_);
+    code_factor_ = is_better ? factor : code_factor_;
+    code_origin_ = is_better ? minimum_ : code_origin_;
+    error_ = is_better ? found : error_;
+    scale_ = is_better ? scale : scale_;
+    minimum_ = is_better ? minimum : minimum_;
   }
 
-  Transposed<kAffineBlocks> x_;
-  Transposed<kAffineBlocks> w_;
-  Transposed<kAffineBlocks> codes_;
-  Row sum_w_{};
-  Row sum_wx_{};
-  Row maximum_;
-  Row minimum_;  // of the best fit so far, as are the members below
-  Row scale_;
-  Row error_;
-  Row code_factor_;  // codes are round((x - code_origin) * code_factor)
-  Row code_origin_;
+  FourBlocks<kAffineSize> x_;
+  FourBlocks<kAffineSize> w_;
+  FourBlocks<kAffineSize> codes_;
+  Lanes sum_w_{};
+  Lanes sum_wx_{};
+  Lanes maximum_;
+  Lanes minimum_;  // of the best fit so far, as are the members below
+  Lanes scale_;
+  Lanes error_;
+  Lanes code_factor_;  // codes are round((x - code_origin) * code_factor)
+  Lanes code_origin_;
 };
 
 bool encode_q4_k(const float* values, std::byte* block) {
@@ -259,12 +242,12 @@ bool encode_q4_k(const float* values, std::byte* block) {
     return false;
   }
   constexpr float kMaxSubScale = 63;
-  const AffineSearch fit(values);
+  const std::array fits{AffineSearch(values), AffineSearch(values + kLanes * kAffineSize)};
   float max_scale = 0;
   float max_minimum = 0;
   for (std::size_t j = 0; j < kAffineBlocks; ++j) {
-    max_scale = std::max(max_scale, fit.scale(j));
-    max_minimum = std::max(max_minimum, -fit.minimum(j));
+    max_scale = std::max(max_scale, fits[j / kLanes].scale(j % kLanes));
+    max_minimum = std::max(max_minimum, -fits[j / kLanes].minimum(j % kLanes));
   }
   const float d = store_half(max_scale / kMaxSubScale, block);
   const float dmin = store_half(max_minimum / kMaxSubScale, block + 2);
@@ -273,15 +256,17 @@ bool encode_q4_k(const float* values, std::byte* block) {
   std::array<std::uint8_t, kElements> codes;
   SubScales sub;
   for (std::size_t j = 0; j < kAffineBlocks; ++j) {
-    const float sub_scale = round_within(scale_factor * fit.scale(j), 0, kMaxSubScale);
-    const float sub_minimum = round_within(minimum_factor * -fit.minimum(j), 0, kMaxSubScale);
+    const AffineSearch& fit = fits[j / kLanes];
+    const std::size_t lane = j % kLanes;
+    const float sub_scale = round_within(scale_factor * fit.scale(lane), 0, kMaxSubScale);
+    const float sub_minimum = round_within(minimum_factor * -fit.minimum(lane), 0, kMaxSubScale);
     sub.scale[j] = static_cast<std::uint8_t>(sub_scale);
     sub.minimum[j] = static_cast<std::uint8_t>(sub_minimum);
     const float scale = d * sub_scale;
     const float minimum = dmin * sub_minimum;
     for (std::size_t i = j * kAffineSize; i < (j + 1) * kAffineSize; ++i) {
       const float code = scale != 0 ? round_within((values[i] + minimum) / scale, 0, 15)
-                                    : fit.code(j, i % kAffineSize);
+                                    : fit.code(lane, i % kAffineSize);
       codes[i] = static_cast<std::uint8_t>(code);
     }
   }
@@ -328,13 +313,11 @@ void pack_q6_codes(const std::array<std::uint8_t, kElements>& codes, std::byte* 
   }
 }
 
-/// Finds x ~ scale * integer, integer in -32..31, for each sub-block: integers by rounding with 19
-/// factors in turn, the scale by least squares weighted by x² for these integers.
+/// Finds x ~ scale * integer, integer in -32..31, for each of four sub-blocks: integers by rounding
+/// with 19 factors in turn, the scale by least squares weighted by x² for these integers.
 class SymmetricSearch {
  public:
-  using Row = Lanes<kSymmetricBlocks>;
-
-  explicit SymmetricSearch(const float* values) : x_(transpose<kSymmetricBlocks>(values)) {
+  explicit SymmetricSearch(const float* values) : x_(transpose<kSymmetricSize>(values)) {
     find_extremes();
     try_range(kRange);
     for (int step = -9; step <= 9; ++step) {
@@ -357,57 +340,52 @@ class SymmetricSearch {
  private:
   /// The first number of the largest magnitude, 0 when that is next to nothing.
   void find_extremes() {
-    for (const Row& x : x_) {
-      for (std::size_t j = 0; j < x.size(); ++j) {
-        extreme_[j] = std::abs(x[j]) > std::abs(extreme_[j]) ? x[j] : extreme_[j];
-      }
+    Lanes largest{};
+    for (const Lanes& x : x_) {
+      const Lanes magnitude = x < 0 ? -x : x;
+      extreme_ = magnitude > largest ? x : extreme_;
+      largest = magnitude > largest ? magnitude : largest;
     }
-    for (float& extreme : extreme_) {
-      extreme = std::abs(extreme) < kNothing ? 0 : extreme;
-    }
-    best_.fill(-1);  // less than any fit: the first one is taken
+    extreme_ = largest < kNothing ? Lanes{} : extreme_;
   }
 
   /// `range`: the extreme becomes -range.
   void try_range(float range) {
-    Row factor;
-    for (std::size_t j = 0; j < factor.size(); ++j) {
-      factor[j] = -range / extreme_[j];
+    const Lanes factor = -range / extreme_;
+    Lanes sum_lx{};
+    Lanes sum_ll{};
+    for (const Lanes& x : x_) {
+      const Lanes l = round_lanes(factor * x, -kRange, kRange - 1);
+      const Lanes w = x * x;
+      sum_lx += w * x * l;
+      sum_ll += w * l * l;
     }
-    Row sum_lx{};
-    Row sum_ll{};
-    for (const Row& x : x_) {
-      for (std::size_t j = 0; j < x.size(); ++j) {
-        const float l = round_within(factor[j] * x[j], -kRange, kRange - 1);
-        const float w = x[j] * x[j];
-        sum_lx[j] += w * x[j] * l;
-        sum_ll[j] += w * l * l;
-      }
-    }
-    for (std::size_t j = 0; j < factor.size(); ++j) {
-      if (extreme_[j] != 0 && sum_ll[j] > 0 && sum_lx[j] * sum_lx[j] > best_[j] * sum_ll[j]) {
-        factor_[j] = factor[j];
-        scale_[j] = sum_lx[j] / sum_ll[j];
-        best_[j] = scale_[j] * sum_lx[j];
-      }
-    }
+    const auto is_better = (extreme_ != 0) & (sum_ll > 0) & (sum_lx * sum_lx > best_ * sum_ll);
+    const Lanes scale = sum_lx / sum_ll;
+    factor_ = is_better ? factor : factor_;
+    scale_ = is_better ? scale : scale_;
+    best_ = is_better ? scale * sum_lx : best_;
   }
 
-  Transposed<kSymmetricBlocks> x_;
-  Row extreme_{};
-  Row factor_{};  // of the best fit so far, as are the members below
-  Row scale_{};
-  Row best_;  // by how much it reduces the weighted sum of squares
+  FourBlocks<kSymmetricSize> x_;
+  Lanes extreme_{};
+  Lanes factor_{};  // of the best fit so far, as are the members below
+  Lanes scale_{};
+  /// By how much it reduces the weighted sum of squares; at first less than any fit.
+  Lanes best_ = Lanes{} - 1;
 };
 
 bool encode_q6_k(const float* values, std::byte* block) {
   if (exceeds_any_scale(values)) {
     return false;
   }
-  const SymmetricSearch fit(values);
+  constexpr std::size_t kStep = kLanes * kSymmetricSize;
+  const std::array fits{SymmetricSearch(values), SymmetricSearch(values + kStep),
+                        SymmetricSearch(values + 2 * kStep), SymmetricSearch(values + 3 * kStep)};
   float max_scale = 0;
   for (std::size_t j = 0; j < kSymmetricBlocks; ++j) {
-    max_scale = std::abs(fit.scale(j)) > std::abs(max_scale) ? fit.scale(j) : max_scale;
+    const float scale = fits[j / kLanes].scale(j % kLanes);
+    max_scale = std::abs(scale) > std::abs(max_scale) ? scale : max_scale;
   }
   if (std::abs(max_scale) < SymmetricSearch::kNothing) {
     std::fill_n(block, kQ6ScaleOffset + 2, std::byte{0});
@@ -417,12 +395,14 @@ bool encode_q6_k(const float* values, std::byte* block) {
   const float d = store_half(1 / scale_factor, block + kQ6ScaleOffset);
   std::array<std::uint8_t, kElements> codes;
   for (std::size_t j = 0; j < kSymmetricBlocks; ++j) {
-    const float sub_scale = round_within(scale_factor * fit.scale(j), -128, 127);
+    const SymmetricSearch& fit = fits[j / kLanes];
+    const std::size_t lane = j % kLanes;
+    const float sub_scale = round_within(scale_factor * fit.scale(lane), -128, 127);
     block[kInt8ScalesOffset + j] = static_cast<std::byte>(static_cast<std::int8_t>(sub_scale));
     const float scale = d * sub_scale;
     for (std::size_t i = j * kSymmetricSize; i < (j + 1) * kSymmetricSize; ++i) {
       const float integer = scale != 0 ? round_within(values[i] / scale, -32, 31)
-                                       : fit.integer(j, i % kSymmetricSize);
+                                       : fit.integer(lane, i % kSymmetricSize);
       codes[i] = static_cast<std::uint8_t>(integer + 32);
     }
   }

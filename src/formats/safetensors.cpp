@@ -13,6 +13,7 @@
 #include <set>
 #include <utility>
 
+#include "base/checked_json.h"
 #include "base/message.h"
 
 static_assert(std::endian::native == std::endian::little, "safetensors is little-endian");
@@ -59,81 +60,6 @@ constexpr std::array<Dtype, 22> kDtypes = {{
     {"F4", 4, Encoding::other},
 }};
 
-/// Throws FormatError for text that is no JSON, nests too deep or repeats a key: JSON libraries
-/// disagree about which one counts. A pass of its own, because the library's callback for a parser
-/// of values takes time that grows with the square of the text.
-class JsonCheck : public nlohmann::json_sax<Json> {
- public:
-  /// The first byte of the text lies at `offset` of the file.
-  JsonCheck(const std::filesystem::path& file, std::size_t offset) : file_(file), offset_(offset) {}
-
-  bool null() override { return true; }
-  bool boolean(bool /*value*/) override { return true; }
-  bool number_integer(number_integer_t /*value*/) override { return true; }
-  bool number_unsigned(number_unsigned_t /*value*/) override { return true; }
-  bool number_float(number_float_t /*value*/, const string_t& /*text*/) override { return true; }
-  bool string(string_t& /*value*/) override { return true; }
-  bool binary(binary_t& /*value*/) override { return true; }
-  bool start_object(std::size_t /*elements*/) override { return open(); }
-  bool end_object() override { return close(); }
-  bool start_array(std::size_t /*elements*/) override { return open(); }
-  bool end_array() override { return close(); }
-
-  bool key(string_t& key) override {
-    if (!keys_of_open_.back().insert(key).second) {
-      throw FormatError(message(file_.string(), ": key '", key, "' appears twice"));
-    }
-    return true;
-  }
-
-  bool parse_error(std::size_t position, const std::string& /*last_token*/,
-                   const Json::exception& /*error*/) override {
-    throw FormatError(message(file_.string(), ": expected JSON in UTF-8, found an error near byte ",
-                              offset_ + position));
-  }
-
- private:
-  bool open() {
-    if (keys_of_open_.size() == kMaxDepth) {
-      throw FormatError(
-          message(file_.string(), ": expected JSON of at most ", kMaxDepth, " levels"));
-    }
-    keys_of_open_.emplace_back();
-    return true;
-  }
-  bool close() {
-    keys_of_open_.pop_back();
-    return true;
-  }
-
-  const std::filesystem::path& file_;
-  std::size_t offset_;
-  std::vector<std::set<std::string>> keys_of_open_;  // an array has none
-};
-
-/// Parses text whose first byte lies at `offset` of the file.
-Json parse_strictly(std::string_view text, const std::filesystem::path& file, std::size_t offset) {
-  // To the JSON library the text would end here, whatever follows.
-  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
-    throw FormatError(
-        message(file.string(), ": expected JSON, found a zero byte at byte ", offset + nul));
-  }
-  JsonCheck check(file, offset);
-  Json::sax_parse(text, &check);
-  return Json::parse(text);
-}
-
-/// What a message says it found: short, however long the file's text is.
-std::string description(const Json& value) {
-  constexpr std::size_t kShown = 60;
-  std::string text = value.dump(-1, ' ', true);  // ASCII may be cut anywhere
-  if (text.size() > kShown) {
-    text.resize(kShown);
-    text = message(value.type_name(), " ", text, "...");
-  }
-  return text;
-}
-
 /// The header: JSON and its padding of spaces.
 std::string_view header_text(std::span<const std::byte> bytes, const std::filesystem::path& file) {
   if (bytes.size() < kLengthBytes) {
@@ -171,21 +97,21 @@ class HeaderReader {
     if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") ||
         !entry.contains("shape") || !entry.contains("data_offsets")) {
       fail(name, message("expected an object of dtype, shape and data_offsets, found ",
-                         description(entry)));
+                         describe_json(entry)));
     }
     StoredTensor tensor;
     tensor.name = name;
     tensor.file = file_;
     const Json& dtype = entry["dtype"];
     if (!dtype.is_string()) {
-      fail(name, "expected dtype as a string, found " + description(dtype));
+      fail(name, "expected dtype as a string, found " + describe_json(dtype));
     }
     tensor.type_name = dtype.get<std::string>();
     tensor.shape = shape(name, entry["shape"]);
     const auto offsets = unsigned_numbers(name, "data_offsets", entry["data_offsets"]);
     if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > data_.size()) {
       fail(name, message("expected data_offsets [begin, end] within the ", data_.size(),
-                         " bytes behind the header, found ", description(entry["data_offsets"])));
+                         " bytes behind the header, found ", describe_json(entry["data_offsets"])));
     }
     tensor.bytes = data_.subspan(offsets[0], offsets[1] - offsets[0]);
     tensor.file_offset = data_offset_ + offsets[0];
@@ -200,13 +126,14 @@ class HeaderReader {
 
   std::map<std::string, std::string> metadata(const Json& entry) const {
     if (!entry.is_object()) {
-      fail(std::string(kMetadataKey), "expected an object of strings, found " + description(entry));
+      fail(std::string(kMetadataKey),
+           "expected an object of strings, found " + describe_json(entry));
     }
     std::map<std::string, std::string> result;
     for (const auto& [key, value] : entry.items()) {
       if (!value.is_string()) {
         fail(std::string(kMetadataKey),
-             message("expected a string at key '", key, "', found ", description(value)));
+             message("expected a string at key '", key, "', found ", describe_json(value)));
       }
       result[key] = value.get<std::string>();
     }
@@ -236,12 +163,12 @@ class HeaderReader {
                                               const Json& list) const {
     std::vector<std::uint64_t> numbers;
     if (!list.is_array()) {
-      fail(name, message("expected ", key, " as an array, found ", description(list)));
+      fail(name, message("expected ", key, " as an array, found ", describe_json(list)));
     }
     for (const Json& number : list) {
       if (!number.is_number_unsigned()) {
         fail(name, message("expected unsigned numbers of 64 bits in ", key, ", found ",
-                           description(number)));
+                           describe_json(number)));
       }
       numbers.push_back(number.get<std::uint64_t>());
     }
@@ -298,7 +225,8 @@ bool is_dtype(Encoding encoding) {
 SafetensorsContents parse_safetensors(std::span<const std::byte> bytes,
                                       const std::filesystem::path& file) {
   const std::string_view text = header_text(bytes, file);
-  const Json header = parse_strictly(text, file, kLengthBytes);
+  const Json header =
+      parse_checked_json(text, file.string(), {.max_depth = kMaxDepth, .offset = kLengthBytes});
   const HeaderReader reader(bytes, kLengthBytes + text.size(), file);
   SafetensorsContents contents;
   for (const auto& [name, entry] : header.items()) {
@@ -320,7 +248,7 @@ SafetensorsContents parse_safetensors(std::span<const std::byte> bytes,
 
 std::map<std::string, std::string> parse_safetensors_index(std::string_view text,
                                                            const std::filesystem::path& file) {
-  const Json index = parse_strictly(text, file, 0);
+  const Json index = parse_checked_json(text, file.string(), {.max_depth = kMaxDepth});
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
     throw FormatError(file.string() + ": expected an object 'weight_map'");
   }
@@ -331,7 +259,7 @@ std::map<std::string, std::string> parse_safetensors_index(std::string_view text
         name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
       throw FormatError(message(file.string(), ": tensor '", tensor,
                                 "': expected the name of a file in the same folder, found ",
-                                description(shard)));
+                                describe_json(shard)));
     }
     weight_map[tensor] = name;
   }

@@ -12,6 +12,7 @@
 #include "formats/block_codecs.h"
 #include "formats/encoding.h"
 #include "formats/k_quants.h"
+#include "formats/trit_checks.h"
 
 namespace bitnet {
 namespace {
@@ -33,10 +34,11 @@ class BlockRows {
       throw UnsupportedError(
           message(where(tensor), ": expected integers with a scale, found ", tensor.type_name));
     }
-    if (extent_.rows % codec_->interleaved_rows != 0) {
-      throw UnsupportedError(message(where(tensor), " ", tensor.shape.to_string(), ": ",
-                                     to_string(tensor.encoding), " interleaves ",
-                                     codec_->interleaved_rows, " rows, found ", extent_.rows));
+    if (extent_.rows % codec_->interleaved_rows != 0 || extent_.columns % layout_.elements != 0) {
+      throw UnsupportedError(message(where(tensor), ": ", to_string(tensor.encoding),
+                                     ": expected a multiple of ", codec_->interleaved_rows,
+                                     " rows of a multiple of ", layout_.elements,
+                                     " numbers, found ", tensor.shape.to_string()));
     }
   }
 
@@ -92,17 +94,6 @@ class BlockRows {
   MatrixExtent extent_;
   std::size_t blocks_;
 };
-
-bool is_trit(std::int8_t integer) { return integer >= -1 && integer <= 1; }
-
-/// Compilers turn this into vectors, unlike a search that stops.
-bool are_trits(std::span<const std::int8_t> integers) {
-  bool all = true;
-  for (const std::int8_t integer : integers) {
-    all &= is_trit(integer);
-  }
-  return all;
-}
 
 void check_rows(const StoredTensor& tensor, std::size_t first_row, std::size_t row_count,
                 std::size_t out_size) {

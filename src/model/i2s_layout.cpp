@@ -16,7 +16,7 @@
 namespace bitnet {
 namespace {
 
-constexpr std::array kLayouts = {Encoding::i2_s};
+constexpr std::array kLayouts = {Encoding::i2_s, Encoding::i2_s_64, Encoding::i2_s_rows4};
 constexpr std::size_t kMostMatrices = 24;
 
 /// An I2_S matrix and the gains [K] of its inputs.

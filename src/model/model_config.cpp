@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/checked_json.h"
 #include "base/message.h"
 
 namespace bitnet {
@@ -30,7 +31,7 @@ class ObjectReader {
   [[noreturn]] void fail(const char* key, const std::string& expected) const {
     const auto found = object_.find(key);
     throw FormatError(message(file_, ": key \"", path_, key, "\": expected ", expected, ", found ",
-                              found == object_.end() ? "no such key" : description(*found)));
+                              found == object_.end() ? "no such key" : describe_json(*found)));
   }
 
   /// A number of things: 1..2^31-1.
@@ -131,13 +132,6 @@ class ObjectReader {
   }
 
  private:
-  /// Arrays and objects by type only: printing recurses as deep as a hostile file nests.
-  static std::string description(const Json& value) {
-    constexpr std::size_t kShown = 60;
-    const std::string text = value.is_structured() ? value.type_name() : value.dump();
-    return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
-  }
-
   const Json& object_;
   std::string file_;
   std::string path_;
@@ -183,21 +177,9 @@ std::optional<QuantizationConfig> parse_quantization(const ObjectReader& object)
   return result;
 }
 
-/// Deep nesting would exhaust the stack when the value is destroyed.
+/// When a key occurs twice the last one wins, as in published files.
 Json parse_object(std::string_view text, const char* file) {
-  constexpr int kMaxDepth = 64;
-  const auto check_depth = [&](int depth, Json::parse_event_t /*event*/, Json& /*parsed*/) {
-    if (depth > kMaxDepth) {
-      throw FormatError(message(file, ": expected JSON of at most ", kMaxDepth, " levels"));
-    }
-    return true;
-  };
-  Json json;
-  try {
-    json = Json::parse(text, check_depth);
-  } catch (const Json::exception& error) {
-    throw FormatError(message(file, ": ", error.what()));
-  }
+  Json json = parse_checked_json(text, file, {.max_depth = 64, .unique_keys = false});
   if (!json.is_object()) {
     throw FormatError(message(file, ": expected an object, found ", json.type_name()));
   }

@@ -5,8 +5,8 @@
 
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <unordered_set>
 
+#include "base/checked_json.h"
 #include "base/message.h"
 
 namespace bitnet {
@@ -14,46 +14,15 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kMaxDepth = 64;
+constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxBytes = std::size_t{1} << 28;  // thirty times Llama 3's
 
 Json parse_strictly(std::string_view text, const std::string& file) {
-  std::vector<std::unordered_set<std::string>> open_objects;
-  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > kMaxDepth) {
-      throw FormatError(message(file, ": expected JSON of at most ", kMaxDepth, " levels"));
-    }
-    if (event == Json::parse_event_t::object_start) {
-      open_objects.emplace_back();
-    } else if (event == Json::parse_event_t::object_end) {
-      open_objects.pop_back();
-    } else if (event == Json::parse_event_t::key) {
-      auto key = parsed.get<std::string>();
-      if (const auto [found, is_new] = open_objects.back().insert(std::move(key)); !is_new) {
-        throw FormatError(message(file, ": key '", *found, "' appears twice"));
-      }
-    }
-    return true;
-  };
   if (text.size() > kMaxBytes) {
     throw FormatError(
         message(file, ": expected at most ", kMaxBytes, " bytes, found ", text.size()));
   }
-  try {
-    return Json::parse(text, check);
-  } catch (const Json::parse_error& error) {
-    throw FormatError(
-        message(file, ": expected JSON in UTF-8, found an error near byte ", error.byte));
-  } catch (const Json::out_of_range&) {
-    throw FormatError(message(file, ": expected numbers that a double can hold"));
-  }
-}
-
-/// Arrays and objects by type only: printing recurses as deep as a hostile file nests.
-std::string description(const Json& value) {
-  constexpr std::size_t kShown = 60;
-  const std::string text = value.is_structured() ? value.type_name() : value.dump();
-  return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
+  return parse_checked_json(text, file, {.max_depth = kMaxDepth});
 }
 
 }  // namespace
@@ -150,7 +119,7 @@ bool JsonValue::flag_or(const std::string& key, bool fallback) const {
 
 void JsonValue::fail(const std::string& expected) const {
   throw FormatError(message(file_->name, ": ", key_.empty() ? "the whole file" : key_,
-                            ": expected ", expected, ", found ", description(*value_)));
+                            ": expected ", expected, ", found ", describe_json(*value_)));
 }
 
 }  // namespace bitnet

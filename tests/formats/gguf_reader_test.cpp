@@ -316,16 +316,16 @@ TEST(GgufReader, TypesKnownByTheirSize) {
   const std::vector<Known> types = {{1, "F16", Encoding::f16, 512},
                                     {2, "Q4_0", Encoding::q4_0, 8 * 18},
                                     {8, "Q8_0", Encoding::q8_0, 8 * 34},
-                                    {12, "Q4_K", Encoding::other, 144},
-                                    {14, "Q6_K", Encoding::other, 210},
+                                    {12, "Q4_K", Encoding::q4_k, 144},
+                                    {14, "Q6_K", Encoding::q6_k, 210},
                                     {28, "F64", Encoding::f64, 2048},
                                     {30, "BF16", Encoding::bf16, 512},
                                     {34, "TQ1_0", Encoding::tq1_0, 54},
                                     {35, "TQ2_0", Encoding::tq2_0, 66},
                                     {36, "I2_S", Encoding::i2_s, 64 + 32},
                                     {42, "Q2_0", Encoding::q2_0, 4 * 18},
-                                    {134, "IQ1_BN", Encoding::other, 4 * 13 + 2},
-                                    {135, "IQ2_BN", Encoding::other, 4 * 16 + 4}};
+                                    {134, "IQ1_BN", Encoding::iq1_bn, 4 * 13 + 2},
+                                    {135, "IQ2_BN", Encoding::iq2_bn, 4 * 16 + 4}};
   for (const Known& type : types) {
     const StoredTensor tensor =
         parse(one_tensor("t", {256}, type.id, 0, (type.bytes + 31) / 32 * 32)).tensors[0];

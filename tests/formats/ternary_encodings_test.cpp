@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Block encodings. Oracle: byte strings worked out by the formats' own programs, written here as
+// Ternary encodings. Oracle: byte strings worked out by the formats' own programs, written here as
 // literals (docs/formats/packed_ternary.md).
 #include "formats/ternary_encodings.h"
 
@@ -39,6 +39,7 @@ std::vector<std::int8_t> test_vector() {
 struct WorkedExample {
   Encoding encoding;
   std::string bytes;  ///< of the test vector with the scale 0.5
+  Shape shape = {1, 256};
 };
 
 const std::vector<WorkedExample>& worked_examples() {
@@ -48,6 +49,17 @@ const std::vector<WorkedExample>& worked_examples() {
       {Encoding::i2_s, "92 28 55*31 95 55*29 54 | 00 00 00 3f 00*28"},
       {Encoding::q2_0,
        "00 38 52 55*7 59 55*7 | 00 38 58 55*7 52 55*7 | 00 38 59 55*15 | 00 38 55*15 15"},
+  };
+  return examples;
+}
+
+/// Of types that are read, never written.
+const std::vector<WorkedExample>& examples_to_read() {
+  static const std::vector<WorkedExample> examples = {
+      {Encoding::i2_s_64, "95 19 55*14 19 91 55*15 95 55*29 54 | 00 00 00 3f 00*28"},
+      {Encoding::i2_s_rows4, "85 29 55*30 65 85 55*29 54 | 00 00 00 3f 00*28", {4, 64}},
+      {Encoding::iq2_bn, "00 00 00 3f | 56 64 55*14 | 64 46 55*14 | 55 56 55*14 | 55*15 15"},
+      {Encoding::iq1_bn, "00 38 | 7e 80*5 83 80*5 2b", {1, 64}},
   };
   return examples;
 }
@@ -64,24 +76,34 @@ std::vector<std::byte> encode(Encoding encoding, std::span<const std::int8_t> tr
 }
 
 TEST(TernaryEncodings, WorkedExamplesEncodeByteForByte) {
-  for (const auto& [encoding, bytes] : worked_examples()) {
+  for (const auto& [encoding, bytes, shape] : worked_examples()) {
     EXPECT_EQ(encode(encoding, test_vector(), 256, kScale), hex(bytes)) << to_string(encoding);
   }
 }
 
+void expect_decodes(const WorkedExample& example) {
+  const auto bytes = hex(example.bytes);
+  const StoredTensor tensor = stored_tensor(example.encoding, example.shape, bytes);
+  auto expected = test_vector();
+  expected.resize(example.shape.numel());
+  std::vector<std::int8_t> trits(expected.size());
+  decode_trits(tensor, 0, example.shape.rows(), trits);
+  EXPECT_EQ(trits, expected) << to_string(example.encoding);
+  EXPECT_EQ(common_scale(tensor), kScale) << to_string(example.encoding);
+  std::vector<float> floats(expected.size());
+  decode_to_float(tensor, 0, example.shape.rows(), floats);
+  for (std::size_t i = 0; i < floats.size(); ++i) {
+    EXPECT_EQ(floats[i], 0.5F * static_cast<float>(expected[i]))
+        << to_string(example.encoding) << " " << i;
+  }
+}
+
 TEST(TernaryEncodings, WorkedExamplesDecode) {
-  for (const auto& [encoding, text] : worked_examples()) {
-    const auto bytes = hex(text);
-    const StoredTensor tensor = stored_tensor(encoding, {1, 256}, bytes);
-    std::vector<std::int8_t> trits(256);
-    decode_trits(tensor, 0, 1, trits);
-    EXPECT_EQ(trits, test_vector()) << to_string(encoding);
-    EXPECT_EQ(common_scale(tensor), kScale) << to_string(encoding);
-    std::vector<float> floats(256);
-    decode_to_float(tensor, 0, 1, floats);
-    for (std::size_t i = 0; i < floats.size(); ++i) {
-      EXPECT_EQ(floats[i], 0.5F * static_cast<float>(trits[i])) << to_string(encoding) << " " << i;
-    }
+  for (const WorkedExample& example : worked_examples()) {
+    expect_decodes(example);
+  }
+  for (const WorkedExample& example : examples_to_read()) {
+    expect_decodes(example);
   }
 }
 
@@ -158,6 +180,14 @@ TEST(TernaryEncodings, OnlyRowsOfWholeBlocksAreHeld) {
   EXPECT_FALSE(holds_trits(Encoding::q8_0));
   expect_error<UnsupportedError>([] { encoded_row_bytes(Encoding::q8_0, 32); }, {"Q8_0"});
   expect_error<UnsupportedError>([] { encoded_row_bytes(Encoding::f16, 32); }, {"F16"});
+  for (const WorkedExample& example : examples_to_read()) {
+    EXPECT_TRUE(holds_trits(example.encoding) && is_ternary_type(example.encoding));
+    expect_error<UnsupportedError>([&] { encoded_row_bytes(example.encoding, 256); },
+                                   {std::string(to_string(example.encoding))});
+  }
+  for (const Encoding encoding : {Encoding::q2_0, Encoding::q4_0, Encoding::q8_0, Encoding::f16}) {
+    EXPECT_FALSE(is_ternary_type(encoding));
+  }
 }
 
 TEST(TernaryEncodings, AScaleThatFloat16CannotHoldIsAnError) {
@@ -198,9 +228,29 @@ TEST(TernaryEncodings, RowsBeyondTheMatrixAndOtherTypesAreErrors) {
   expect_error<ShapeMismatch>([&] { decode_to_float(tensor, 1, 1, out); }, {"rows"});
   expect_error<ShapeMismatch>([&] { decode_to_float(tensor, 0, std::size_t(-1), out); }, {"rows"});
   expect_error<ShapeMismatch>([&] { decode_to_float(tensor, 0, 1, std::span(out).first(9)); });
-  const StoredTensor integers = stored_tensor(Encoding::i32, {1, 4}, hex("00*16"));
-  expect_error<UnsupportedError>([&] { decode_to_float(integers, 0, 1, std::span(out).first(4)); },
-                                 {"I32"});
+  const StoredTensor unknown = stored_tensor(Encoding::other, {1, 4}, bytes);
+  expect_error<UnsupportedError>([&] { decode_to_float(unknown, 0, 1, std::span(out).first(4)); },
+                                 {"weight", "other"});
+  std::vector<std::int8_t> trits(128);
+  const StoredTensor floats = stored_tensor(Encoding::f32, {1, 4}, bytes);
+  expect_error<UnsupportedError>([&] { decode_trits(floats, 0, 1, std::span(trits).first(4)); },
+                                 {"weight", "F32"});
+}
+
+// A file's I2_S may be relabelled, and IQ2_BN_R4 come with any number of rows: nothing is read
+// beyond the tensor.
+TEST(TernaryEncodings, ShapesThatInterleavingCannotHaveAreErrors) {
+  const auto bytes = hex("55*256");
+  std::vector<std::int8_t> trits(64);
+  for (const auto& [encoding, shape] :
+       {std::pair{Encoding::i2_s_rows4, Shape{3, 64}}, std::pair{Encoding::iq2_bn_r4, Shape{6, 64}},
+        std::pair{Encoding::i2_s_rows4, Shape{4, 32}},
+        std::pair{Encoding::i2_s_64, Shape{1, 96}}}) {
+    const StoredTensor tensor = stored_tensor(encoding, shape, bytes);
+    trits.resize(shape.columns());
+    expect_error<UnsupportedError>([&] { decode_trits(tensor, 0, 1, trits); },
+                                   {"weight", std::string(to_string(encoding))});
+  }
 }
 
 // [0,-1] [1,0] [-1,1] [1,1] [0,0] [-1,-1] [1,0] [0,1]: byte [0][0] holds rows 0, 2, 4, 6.
