@@ -196,6 +196,9 @@ void add_conversion_options(CLI::App& command, ConversionCommand& conversion) {
                   "block (refused unless exact), rounded")
       ->transform(CLI::CheckedTransformer(placements, CLI::ignore_case))
       ->type_name("PLACE");
+  command.add_flag_callback(
+      "--keep-latents", [&options] { options.ternarize = false; },
+      "Keep float weights floats, although the model is ternary");
   command
       .add_option("--arch", options.architecture,
                   "GGUF architecture name: bitnet or bitnet-b1.58, for BitNet models")

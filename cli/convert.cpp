@@ -12,8 +12,8 @@ void add_convert_command(CLI::App& app, Command& chosen) {
       app.add_subcommand("convert", "Convert a checkpoint between GGUF and safetensors dialects");
   command->footer(
       R"(Ternary matrices keep codes and scale exactly, or the conversion is refused with the reason. Float
-weights of a BitNet model become ternary unless --type names a float type; those of other models
-stay floats unless --type names a ternary one.
+weights of a BitNet model become ternary, but in safetensors of a float type, which programs ternarize
+when they load. Those of other models stay floats unless --type names a ternary type.
 
 Types in GGUF: i2_s tq1_0 tq2_0 q2_0 (ternary), f32 f16 bf16 q8_0 q6_k q4_k q4_0.
 Types in safetensors: packed (Hugging Face's four rows to a byte), f32 f16 bf16.

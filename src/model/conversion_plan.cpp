@@ -29,16 +29,6 @@ bool is_trit_storage(Encoding encoding) {
   return is_ternary_type(encoding) || encoding == Encoding::q2_0 || encoding == Encoding::u8;
 }
 
-bool is_ternary_model(const ModelSource& source) {
-  return source.family().trained_ternary || source.config().quantization_config.has_value() ||
-         std::any_of(source.weights().begin(), source.weights().end(),
-                     [](const SourceWeight& weight) {
-                       return is_projection(weight) &&
-                              (is_stored_ternary(weight) || weight.scale_tensor != nullptr);
-                     }) ||
-         source.find("blk.0.attn_q_norm_in.weight") != nullptr;
-}
-
 std::uint64_t narrowest_step(const ModelSource& source) {
   // The largest power of two, up to 256, that divides the columns of every projection.
   std::uint64_t step = 256;
@@ -87,9 +77,7 @@ class Planner {
       : source_(source), options_(std::move(options)) {
     require_matrix_encoding();
     require_embedding_encoding();
-    ternarize_ = options_.ternarize.value_or(options_.matrix_encoding
-                                                 ? is_trit_storage(*options_.matrix_encoding)
-                                                 : is_ternary_model(source));
+    ternarize_ = options_.ternarize.value_or(usually_ternarizes());
   }
 
   ConversionPlan plan() const {
@@ -118,6 +106,13 @@ class Planner {
 
  private:
   bool to_gguf() const { return options_.format == Format::gguf; }
+
+  bool usually_ternarizes() const {
+    if (options_.matrix_encoding && is_trit_storage(*options_.matrix_encoding)) {
+      return true;
+    }
+    return (to_gguf() || !options_.matrix_encoding) && is_ternary_model(source_);
+  }
 
   std::string architecture() const {
     if (!to_gguf()) {
@@ -253,6 +248,16 @@ std::string_view to_string(TargetProgram program) {
 
 bool is_float_type(Encoding encoding) {
   return encoding == Encoding::f32 || encoding == Encoding::f16 || encoding == Encoding::bf16;
+}
+
+bool is_ternary_model(const ModelSource& source) {
+  return source.family().trained_ternary || source.config().quantization_config.has_value() ||
+         std::any_of(source.weights().begin(), source.weights().end(),
+                     [](const SourceWeight& weight) {
+                       return is_projection(weight) &&
+                              (is_stored_ternary(weight) || weight.scale_tensor != nullptr);
+                     }) ||
+         source.find("blk.0.attn_q_norm_in.weight") != nullptr;
 }
 
 Shape weight_shape(const SourceWeight& weight) {

@@ -41,6 +41,10 @@ TensorDeclaration declare(const PlannedTensor& tensor);
 /// What it declares for the tensor's scale. GGUF knows no scalar, Hugging Face writes [1] as well.
 TensorDeclaration declare_scale(const PlannedTensor& tensor);
 
+/// Whether the model computes with trits: a family that is trained so, quantization_config, or
+/// matrices that are stored so.
+bool is_ternary_model(const ModelSource& source);
+
 /// A float type that stores each number by itself.
 bool is_float_type(Encoding encoding);
 

@@ -19,21 +19,23 @@ struct FileTraits {
   bool has_q2_0 = false;
   bool has_scale_tensors = false;
   bool has_projection_norms = false;
-  bool has_ternary = false;
+  bool has_latents = false;  // floats that the model would ternarize
 
   bool is_bitnet() const { return architecture.starts_with("bitnet"); }
 };
 
 FileTraits traits_of(const ModelSource& source, const ConversionPlan& plan) {
   FileTraits traits{.architecture = plan.architecture, .hidden_act = source.config().hidden_act};
+  bool has_ternary = false;
   for (const PlannedTensor& tensor : plan.tensors) {
     traits.has_i2_s |= tensor.encoding == Encoding::i2_s;
     traits.has_tq |= tensor.encoding == Encoding::tq1_0 || tensor.encoding == Encoding::tq2_0;
     traits.has_q2_0 |= tensor.encoding == Encoding::q2_0;
     traits.has_scale_tensors |= !tensor.scale_name.empty();
     traits.has_projection_norms |= tensor.name.find("_norm_in.") != std::string::npos;
-    traits.has_ternary |= tensor.ternary;
+    has_ternary |= tensor.ternary;
   }
+  traits.has_latents = !has_ternary && is_ternary_model(source);
   return traits;
 }
 
@@ -147,7 +149,15 @@ std::vector<LoaderAdvice> judge_loaders(const ModelSource& source, const Convers
     return {judge_transformers(source, plan)};
   }
   const FileTraits file = traits_of(source, plan);
-  return {judge_llama_cpp(file), judge_bitnet_cpp(file), judge_ik_llama_cpp(file)};
+  std::vector<LoaderAdvice> advice = {judge_llama_cpp(file), judge_bitnet_cpp(file),
+                                      judge_ik_llama_cpp(file)};
+  for (LoaderAdvice& entry : advice) {
+    if (file.has_latents && entry.verdict != Verdict::refuses) {
+      entry = {entry.program, Verdict::computes_wrong_results,
+               "it computes with the float weights, where this model rounds them to trits"};
+    }
+  }
+  return advice;
 }
 
 }  // namespace bitnet

@@ -24,17 +24,9 @@ export function convert(input, type, ...options) {
   return output;
 }
 
-/** A golden model (NAME/latent or NAME/packed) whose trits are stored as `type`. */
-export function convert_golden(model, type, ...options) {
-  if (type !== 'f16' || model.endsWith('/packed')) {
-    return convert(golden_folder(model), type, ...options);
-  }
-  // Float masters asked for as F16 stay masters: the way to ternary F16 leads over a ternary type.
-  const ternary = convert(golden_folder(model), 'i2_s');
-  const output = ternary.replace('i2_s', 'f16');
-  run('convert', ternary, '-o', output, '--type', 'f16', ...options);
-  return output;
-}
+/** A golden model (NAME/latent or NAME/packed) whose matrices are stored as `type`; Q8_0 holds no trits exactly. */
+export const convert_golden = (model, type, ...options) =>
+  convert(golden_folder(model), type, ...(type === 'q8_0' ? ['--keep-latents'] : []), ...options);
 
 export const inspect = (file) => JSON.parse(run('inspect', file, '--json'));
 

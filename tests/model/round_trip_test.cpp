@@ -4,6 +4,7 @@
 #include <bitnet/error.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -154,6 +155,31 @@ TEST_F(RoundTrip, RefusesWhatTheOutputCannotHold) {
   tiny.write(folder_.path() / "tiny");
   const std::string text = refusal([&] { to_folder(folder_.path() / "tiny"); });
   EXPECT_NE(text.find("multiple of 4"), std::string::npos) << text;
+}
+
+// Oracle: no reader of GGUF rounds weights to trits, readers of safetensors do when config.json
+// says so.
+TEST_F(RoundTrip, LatentsStayFloatsOnlyWhereReadersTernarize) {
+  const auto ternary_matrices = [&](const ConversionOptions& options) {
+    const ConversionReport report =
+        convert_checkpoint(open_checkpoint(kProse), folder_.path() / "latents", options);
+    const bool wrong =
+        std::any_of(report.loaders.begin(), report.loaders.end(), [](const LoaderAdvice& advice) {
+          return advice.verdict == LoaderAdvice::Verdict::computes_wrong_results &&
+                 advice.how.find("float weights") != std::string::npos;
+        });
+    const auto count = std::count_if(report.tensors.begin(), report.tensors.end(),
+                                     [](const TensorReport& tensor) { return tensor.ternary; });
+    EXPECT_EQ(wrong, count == 0 && options.format == Checkpoint::Format::gguf);
+    std::filesystem::remove_all(folder_.path() / "latents");
+    return count;
+  };
+  EXPECT_EQ(ternary_matrices({.matrix_encoding = Encoding::f16}), 28);
+  EXPECT_EQ(ternary_matrices({.matrix_encoding = Encoding::f16, .ternarize = false}), 0);
+  EXPECT_EQ(ternary_matrices(
+                {.format = Checkpoint::Format::safetensors, .matrix_encoding = Encoding::f16}),
+            0);
+  EXPECT_EQ(ternary_matrices({.format = Checkpoint::Format::safetensors}), 28);
 }
 
 // Oracle: what each program knows, from docs/formats.md.

@@ -61,7 +61,7 @@ TEST(HostileTokenizer, WhatIsRefused) {
           {R"("a b",)", R"("b a",)", {"merge 0", "unknown token 'ba'"}},
           {R"("a b",)", R"("ab",)", {"merge 0", "two words"}},
           {R"("a b",)", R"("a  b",)", {"merge 0", "two words"}},
-          {R"("a b",)", R"(["a"],)", {"model.merges[0]", "a pair", "array"}},
+          {R"("a b",)", R"(["a"],)", {"model.merges[0]", "a pair", R"(["a"])"}},
           {R"("a b",)", R"(7,)", {"model.merges[0]", "a string", "7"}},
           {R"("id":6)", R"("id":5)", {"added_tokens[1].id", "<|begin_of_text|>"}},
           {R"("id":6,"content":"<|end)", R"("id":9,"content":"<|begin)", {"different tokens"}},
