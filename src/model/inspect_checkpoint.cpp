@@ -3,6 +3,7 @@
 #include <bitnet/inspect_checkpoint.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <map>
 #include <span>
@@ -10,10 +11,13 @@
 
 #include "base/aligned_vector.h"
 #include "base/message.h"
+#include "formats/encoding.h"
 #include "formats/ternary_encodings.h"
+#include "kernels/kernel_table.h"
 #include "model/model_source.h"
 #include "model/projection_reader.h"
 #include "model/row_blocks.h"
+#include "model/value_tally.h"
 
 namespace bitnet {
 namespace {
@@ -94,38 +98,65 @@ std::optional<StoredMatrix> find_matrix(const DescribedCheckpoint& described,
   return StoredMatrix{&described, nullptr, &tensor, tensor.shape[0], tensor.shape[1]};
 }
 
+/// Any tensor whose numbers can be decoded, as rows of its last dimension.
+std::optional<StoredMatrix> find_values(const DescribedCheckpoint& described,
+                                        const StoredTensor& tensor) {
+  if (const std::optional<StoredMatrix> matrix = find_matrix(described, tensor)) {
+    return matrix;
+  }
+  const MatrixExtent extent = matrix_extent(tensor.shape);
+  if (tensor.encoding == Encoding::other || extent.rows == 0 || extent.columns == 0) {
+    return std::nullopt;
+  }
+  return StoredMatrix{&described, nullptr, &tensor, extent.rows, extent.columns};
+}
+
+/// Adds values [n] to the tally, on all threads, always in the same pieces.
+void add_values(const Runtime& runtime, std::span<const float> values, ValueTally& total) {
+  constexpr std::size_t kPiece = std::size_t{1} << 15;
+  std::vector<ValueTally> pieces((values.size() + kPiece - 1) / kPiece);
+  parallel_rows(runtime, pieces.size(), [&](std::size_t i) {
+    const std::size_t first = i * kPiece;
+    pieces[i] = ValueTally(values.subspan(first, std::min(kPiece, values.size() - first)));
+  });
+  for (const ValueTally& piece : pieces) {
+    total.add(piece);
+  }
+}
+
 /// What one row, or all rows so far, showed.
 struct MagnitudeSummary {
   std::size_t zeros = 0;
   float magnitude = 0;        // of the nonzero numbers, when they have one
   bool one_magnitude = true;  // every number is 0 or ± magnitude
-  SquareSums sums;
 
   void add(const MagnitudeSummary& row) {
     zeros += row.zeros;
-    sums += row.sums;
     one_magnitude = one_magnitude && row.one_magnitude &&
                     (row.magnitude == 0 || magnitude == 0 || row.magnitude == magnitude);
     magnitude = std::max(magnitude, row.magnitude);
   }
 };
 
-MagnitudeSummary summarize_row(std::span<const float> values) {
-  MagnitudeSummary summary;
+MagnitudeSummary summarize_row(const Runtime& runtime, std::span<const float> values) {
+  const auto magnitude =
+      std::bit_cast<float>(runtime.kernels().absmax_bits(values.data(), values.size()));
+  std::size_t zeros = 0;
+  std::size_t extremes = 0;
   for (const float value : values) {
-    summary.magnitude = std::max(summary.magnitude, std::abs(value));
-    summary.zeros += value == 0 ? 1 : 0;
+    zeros += value == 0 ? 1 : 0;
+    extremes += std::abs(value) == magnitude ? 1 : 0;
   }
-  summary.one_magnitude = std::all_of(values.begin(), values.end(), [&](float value) {
-    return value == 0 || std::abs(value) == summary.magnitude;
-  });
-  return summary;
+  const bool one_magnitude =
+      magnitude == 0 || (std::isfinite(magnitude) && zeros + extremes == values.size());
+  return {zeros, magnitude, one_magnitude};
 }
 
 class Inspector {
  public:
-  Inspector(const Checkpoint& input, const Checkpoint* source, const Runtime& runtime)
-      : input_(input, runtime), runtime_(runtime) {
+  Inspector(const Checkpoint& input, const Checkpoint* source, const Runtime& runtime,
+            const InspectOptions& options)
+      : input_(input, runtime), runtime_(runtime), options_(options) {
     if (source != nullptr) {
       source_.emplace(*source, runtime);
     }
@@ -134,55 +165,84 @@ class Inspector {
   TensorInspection inspect(const StoredTensor& tensor) const {
     TensorInspection result{tensor.name, tensor.type_name, tensor.shape, tensor.bytes.size(), {}};
     if (const std::optional<StoredMatrix> matrix = find_matrix(input_, tensor)) {
-      result.ternary = inspect_matrix(*matrix);
+      inspect_matrix(*matrix, result);
+    } else if (const auto other = find_values(input_, tensor); other && options_.histograms) {
+      ValueTally tally;
+      for_each_row_block(other->rows, other->columns, [&](std::size_t first, std::size_t count) {
+        add_values(runtime_, read_block(*other, first, count), tally);
+      });
+      result.statistics = tally.statistics();
     }
     return result;
   }
 
  private:
-  std::optional<TernaryInspection> inspect_matrix(const StoredMatrix& matrix) const {
+  void inspect_matrix(const StoredMatrix& matrix, TensorInspection& result) const {
     const bool ternary_type = matrix.is_packed() || is_ternary_type(matrix.tensor->encoding);
     const std::optional<StoredMatrix> original = find_original(matrix);
     MagnitudeSummary total;
+    SquareSums sums;
+    ValueTally tally;
     for_each_row_block(matrix.rows, matrix.columns, [&](std::size_t first, std::size_t count) {
-      if (ternary_type || total.one_magnitude) {
-        add_block(matrix, original, first, count, total);
+      const bool can_be_ternary = ternary_type || total.one_magnitude;
+      if (!can_be_ternary && !options_.histograms) {
+        return;
+      }
+      const AlignedVector<float> values = read_block(matrix, first, count);
+      if (can_be_ternary) {
+        add_magnitudes(values, matrix.columns, total);
+      }
+      if (can_be_ternary && original) {
+        add_square_sums(values, read_block(*original, first, count), matrix.columns, sums);
+      }
+      if (options_.histograms) {
+        add_values(runtime_, values, tally);
       }
     });
-    if (!ternary_type && (!total.one_magnitude || total.magnitude == 0)) {
-      return std::nullopt;
+    if (options_.histograms) {
+      result.statistics = tally.statistics();
     }
-    TernaryInspection result;
-    result.scale = scale_of(matrix, total);
-    result.sparsity = static_cast<double>(total.zeros) / static_cast<double>(matrix.rows) /
-                      static_cast<double>(matrix.columns);
-    if (original) {
-      result.sqnr_db = total.sums.sqnr_db();
+    if (ternary_type || (total.one_magnitude && total.magnitude != 0)) {
+      TernaryInspection& ternary = result.ternary.emplace();
+      ternary.scale = scale_of(matrix, total);
+      ternary.sparsity = static_cast<double>(total.zeros) / static_cast<double>(matrix.rows) /
+                         static_cast<double>(matrix.columns);
+      if (original) {
+        ternary.sqnr_db = sums.sqnr_db();
+      }
     }
-    return result;
   }
 
-  void add_block(const StoredMatrix& matrix, const std::optional<StoredMatrix>& original,
-                 std::size_t first, std::size_t count, MagnitudeSummary& total) const {
-    const std::size_t columns = matrix.columns;
-    AlignedVector<float> floats(count * 2 * columns);
-    std::vector<MagnitudeSummary> rows(count);
+  /// Rows [first, first + count) as floats [count, columns].
+  AlignedVector<float> read_block(const StoredMatrix& matrix, std::size_t first,
+                                  std::size_t count) const {
+    AlignedVector<float> values(count * matrix.columns);
     parallel_rows(runtime_, count, [&](std::size_t i) {
-      const std::span values(floats.data() + i * 2 * columns, columns);
-      matrix.read_row(runtime_, first + i, values);
-      rows[i] = summarize_row(values);
-      if (original) {
-        const std::span weights(values.data() + columns, columns);
-        original->read_row(runtime_, first + i, weights);
-        rows[i].sums = square_sums(weights.data(), values.data(), columns);
-      }
+      matrix.read_row(runtime_, first + i, {values.data() + i * matrix.columns, matrix.columns});
+    });
+    matrix.checkpoint->checkpoint().release(*matrix.tensor);
+    return values;
+  }
+
+  void add_magnitudes(std::span<const float> values, std::size_t columns,
+                      MagnitudeSummary& total) const {
+    std::vector<MagnitudeSummary> rows(values.size() / columns);
+    parallel_rows(runtime_, rows.size(), [&](std::size_t i) {
+      rows[i] = summarize_row(runtime_, values.subspan(i * columns, columns));
     });
     for (const MagnitudeSummary& row : rows) {
       total.add(row);
     }
-    input_.checkpoint().release(*matrix.tensor);
-    if (original) {
-      source_->checkpoint().release(*original->tensor);
+  }
+
+  void add_square_sums(std::span<const float> values, std::span<const float> weights,
+                       std::size_t columns, SquareSums& total) const {
+    std::vector<SquareSums> rows(values.size() / columns);
+    parallel_rows(runtime_, rows.size(), [&](std::size_t i) {
+      rows[i] = square_sums(&weights[i * columns], &values[i * columns], columns);
+    });
+    for (const SquareSums& row : rows) {
+      total += row;
     }
   }
 
@@ -221,13 +281,15 @@ class Inspector {
   DescribedCheckpoint input_;
   std::optional<DescribedCheckpoint> source_;
   const Runtime& runtime_;
+  InspectOptions options_;
 };
 
 }  // namespace
 
 std::vector<TensorInspection> inspect_checkpoint(const Checkpoint& input, const Checkpoint* source,
-                                                 const Runtime& runtime) {
-  const Inspector inspector(input, source, runtime);
+                                                 const Runtime& runtime,
+                                                 const InspectOptions& options) {
+  const Inspector inspector(input, source, runtime, options);
   std::vector<TensorInspection> result;
   for (const StoredTensor& tensor : input.tensors()) {
     result.push_back(inspector.inspect(tensor));
