@@ -8,9 +8,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <variant>
 
+#include "base/output_file.h"
 #include "command.h"
+#include "html_report.h"
 #include "text_table.h"
 
 namespace bitnet::cli {
@@ -18,15 +21,36 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct InspectOptions {
+struct InspectArguments {
   std::string input;
   std::string source;
+  std::string html;
   RuntimeOptions runtime;
   bool json = false;
+  bool histograms = false;
 };
 
 Json to_json(const MetadataValue& value) {
   return std::visit([](const auto& held) { return Json(held); }, value);
+}
+
+Json to_json(const ValueStatistics& values) {
+  Json json;
+  json["count"] = values.count;
+  json["nan"] = values.nans;
+  json["infinite"] = values.infinities;
+  json["negative"] = values.negatives;
+  json["zero"] = values.zeros;
+  json["positive"] = values.positives;
+  json["min"] = values.min;
+  json["max"] = values.max;
+  json["mean"] = values.mean;
+  json["absmean"] = values.absmean;
+  json["standard_deviation"] = values.standard_deviation;
+  json["histogram"] = {{"start", values.histogram.start},
+                       {"width", values.histogram.width},
+                       {"counts", values.histogram.counts}};
+  return json;
 }
 
 Json to_json(const TensorInspection& tensor) {
@@ -43,11 +67,10 @@ Json to_json(const TensorInspection& tensor) {
       json["sqnr_db"] = *tensor.ternary->sqnr_db;  // null when exact: JSON has no infinity
     }
   }
+  if (tensor.statistics) {
+    json["statistics"] = to_json(*tensor.statistics);
+  }
   return json;
-}
-
-std::string format_name(Checkpoint::Format format) {
-  return format == Checkpoint::Format::gguf ? "GGUF" : "safetensors";
 }
 
 void print_json(const Checkpoint& checkpoint, const std::vector<TensorInspection>& tensors) {
@@ -66,6 +89,12 @@ void print_json(const Checkpoint& checkpoint, const std::vector<TensorInspection
     json["tensors"].push_back(to_json(tensor));
   }
   std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+}
+
+void write_file(const std::string& path, const std::string& text) {
+  OutputFile file(path);
+  file.append(std::as_bytes(std::span(text)));
+  file.commit();
 }
 
 std::string shortened(const std::string& text) {
@@ -109,14 +138,22 @@ void print_text(const Checkpoint& checkpoint, const std::vector<TensorInspection
   table.print(std::cout);
 }
 
-int run(const InspectOptions& options) {
+int run(const InspectArguments& options) {
   const Runtime runtime(options.runtime);
   const Checkpoint checkpoint = open_checkpoint(options.input);
   const std::optional<Checkpoint> source =
       options.source.empty() ? std::nullopt : std::optional(open_checkpoint(options.source));
   const std::vector<TensorInspection> tensors =
-      inspect_checkpoint(checkpoint, source ? &*source : nullptr, runtime);
-  (options.json ? print_json : print_text)(checkpoint, tensors);
+      inspect_checkpoint(checkpoint, source ? &*source : nullptr, runtime,
+                         {.histograms = options.histograms || !options.html.empty()});
+  if (!options.html.empty()) {
+    write_file(options.html, html_report(checkpoint, tensors));
+  }
+  if (options.json) {
+    print_json(checkpoint, tensors);
+  } else if (options.html.empty()) {
+    print_text(checkpoint, tensors);
+  }
   return 0;
 }
 
@@ -127,13 +164,15 @@ void add_inspect_command(CLI::App& app, Command& chosen) {
       "inspect", "Show metadata and tensors of a GGUF or safetensors checkpoint");
   command->footer(
       R"(Ternary matrices show their scale, the share of zeros and, with --source, how far they are from the
-float weights they were made from: SQNR = 10 log10(sum w^2 / sum (w - scale * trit)^2).
+float weights they were made from: SQNR = 10 log10(sum w^2 / sum (w - scale * trit)^2). --html draws all
+of it, with a histogram of every tensor, on one page that needs nothing else.
 
 Examples:
   bitnet inspect bitnet-2b4t.gguf
   bitnet inspect models/bitnet-2b4t
+  bitnet inspect bitnet-2b4t.gguf --html bitnet-2b4t.html
   bitnet inspect bitnet-2b4t.gguf --source models/bitnet-2b4t-bf16 --json)");
-  auto options = std::make_shared<InspectOptions>();
+  auto options = std::make_shared<InspectArguments>();
   command->add_option("input", options->input, "GGUF file, .safetensors file or folder")
       ->required()
       ->type_name("FILE|DIR");
@@ -141,8 +180,14 @@ Examples:
       ->add_option("--source", options->source,
                    "Float checkpoint (safetensors) that the input was made from")
       ->type_name("FILE|DIR");
+  command->add_option("--html", options->html, "Write a page for the browser to this file instead")
+      ->type_name("FILE");
   add_threads_option(*command, options->runtime);
   add_json_option(*command, options->json);
+  command
+      ->add_flag("--histograms", options->histograms,
+                 "Add statistics and a histogram of every tensor to --json")
+      ->needs("--json");
   command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
 }
 
