@@ -165,14 +165,15 @@ std::string share_bar(std::string_view title, const std::vector<BarPart>& parts)
   double x = 0;
   for (const BarPart& part : parts) {
     const double share = whole == 0 ? 0 : part.size / whole;
-    const std::string label =
-        html_escape(part.label) + " · " + format_fixed(100 * share, share < 0.01 ? 2 : 1) + " %";
+    const std::string label = html_escape(part.label);
+    const std::string number = " · " + format_fixed(100 * share, share < 0.01 ? 2 : 1) + " %";
     // A nested svg clips its text.
     svg << "<svg x=\"" << percent(x) << "\" width=\"" << percent(share) << "\" height=\"100%\"><g>"
-        << "<title>" << label << "</title><rect class=\"part " << part.part_class
+        << "<title>" << label << number << "</title><rect class=\"part " << part.part_class
         << "\" width=\"100%\" height=\"100%\"/>";
-    if (share > 0.03) {
-      svg << "<text x=\"10\" y=\"50%\" dy=\".35em\">" << label << "</text>";
+    if (share > 0.06) {
+      svg << "<text x=\"10\" y=\"50%\" dy=\".35em\">" << label << (share > 0.15 ? number : "")
+          << "</text>";
     }
     svg << "</g></svg>";
     x += share;

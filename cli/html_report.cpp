@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <type_traits>
 #include <variant>
@@ -132,7 +133,7 @@ struct Totals {
   std::uint64_t weights = 0;
   std::uint64_t ternary_weights = 0;
   std::uint64_t zeros = 0;  // of ternary weights
-  std::size_t layers = 0;
+  std::set<std::size_t> layers;
   std::size_t broken_tensors = 0;  // with NaN or infinity
 };
 
@@ -142,7 +143,7 @@ Totals total_of(const std::vector<PageTensor>& tensors) {
     totals.bytes += entry.tensor->bytes;
     totals.weights += entry.weights;
     if (entry.place.layer) {
-      totals.layers = std::max(totals.layers, *entry.place.layer + 1);
+      totals.layers.insert(*entry.place.layer);
     }
     if (const auto& values = entry.tensor->statistics) {
       totals.ternary_weights += entry.tensor->ternary ? values->count : 0;
@@ -175,10 +176,10 @@ std::string header(const Checkpoint& checkpoint, const std::vector<PageTensor>& 
   }
   html << tile(format_share(totals.ternary_weights, totals.weights), "of weights are ternary");
   if (totals.ternary_weights != 0) {
-    html << tile(format_share(totals.zeros, totals.ternary_weights), "of those are zero");
+    html << tile(format_share(totals.zeros, totals.ternary_weights), "of these are zero");
   }
   html << tile(with_separators(tensors.size()), "tensors")
-       << tile(with_separators(totals.layers), "layers") << "</dl>";
+       << tile(with_separators(totals.layers.size()), "layers") << "</dl>";
   if (totals.broken_tensors != 0) {
     html << "<p class=\"warning\">" << with_separators(totals.broken_tensors)
          << " tensors hold NaN or infinity.</p>";

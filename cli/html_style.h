@@ -54,7 +54,7 @@ figcaption{display:flex;flex-wrap:wrap;gap:2px 10px;align-items:baseline;margin-
 figcaption b{color:var(--ink);font-size:15px}
 .ramp{margin-left:auto;display:flex;align-items:center;gap:8px}
 .legend-ramp{width:96px;height:8px;border-radius:4px}
-.strips{display:grid;grid-template-columns:max-content 1fr max-content;gap:3px 14px;align-items:center}
+.strips{display:grid;grid-template-columns:minmax(130px,max-content) 1fr minmax(130px,max-content);gap:3px 14px;align-items:center}
 .strip{width:100%;height:22px;border-radius:4px;background:var(--line)}
 .strip rect{height:100%;stroke:var(--card);stroke-width:.75px}
 .strip rect:hover{stroke:var(--ink);stroke-width:2px}
@@ -82,7 +82,7 @@ th[aria-sort=ascending] button::after{content:" ▲"}th[aria-sort=descending] bu
 .metadata td:nth-child(2){white-space:nowrap}
 .metadata td:last-child{overflow-wrap:anywhere;white-space:pre-wrap}
 @media (max-width:820px){main{padding:24px 14px 60px}section{padding:16px}
-.strips{grid-template-columns:1fr max-content;gap:2px 10px}.strip{grid-column:1/-1;grid-row:auto;order:0;margin-bottom:6px}
+.strips{grid-template-columns:1fr max-content;gap:2px 10px;grid-auto-flow:dense}.strip{grid-column:1/-1;margin-bottom:6px}
 .strip-name{grid-column:1}.strip-range{grid-column:2}.strip-axis{grid-column:1/-1}.strips>span:empty{display:none}
 .tensors thead,.parts thead{display:none}
 .tensors,.tensors tbody,.parts,.parts tbody{display:block}
@@ -91,6 +91,7 @@ th[aria-sort=ascending] button::after{content:" ▲"}th[aria-sort=descending] bu
 .tensors tbody th,.parts tbody th{grid-column:1/-1;font-weight:600}
 .tensors td::before,.parts td::before{content:attr(data-label);display:block;color:var(--muted);font-size:11px}
 .tensors td:last-child{grid-column:1/-1;margin-top:4px}.tensors td:last-child::before{display:none}
+.tensors td:empty{display:none}
 .tensors td:last-child svg{width:100%}.tensors small{max-width:none}
 .metadata td:nth-child(2),.metadata thead th:nth-child(2){display:none}}
 @media print{section,.tile{break-inside:avoid-page;border-color:#bbb}.filter{display:none}}

@@ -42,6 +42,9 @@ std::string cell(std::string_view label, const std::string& text, const std::str
 // ---- by layer
 
 using Measure = std::function<std::optional<double>(const TensorInspection&)>;
+using Format = std::string (*)(double);
+
+std::string percent_text(double share) { return format_fixed(100 * share, 1) + " %"; }
 
 /// One line of a figure: the same matrix in every layer.
 struct Strip {
@@ -49,10 +52,12 @@ struct Strip {
   std::vector<HeatCell> cells;  // by layer
 };
 
-constexpr std::size_t kMostLayers = 1024;  // a number in a name may be anything
+// Names may hold any number, and be as many as the file pleases.
+constexpr std::size_t kMostLayers = 1024;
+constexpr std::size_t kMostStrips = 64;
 
 std::vector<Strip> measure_strips(const std::vector<PageTensor>& tensors, std::size_t layers,
-                                  const Measure& measure, int percent_decimals) {
+                                  const Measure& measure, Format format) {
   std::vector<Strip> strips;
   std::map<std::string, std::size_t> index_of;
   for (const PageTensor& entry : tensors) {
@@ -65,13 +70,14 @@ std::vector<Strip> measure_strips(const std::vector<PageTensor>& tensors, std::s
     }
     const std::string& name = entry.place.name_in_layer;
     const auto [found, added] = index_of.emplace(name, strips.size());
+    if (added && strips.size() == kMostStrips) {
+      break;
+    }
     if (added) {
       strips.push_back({name, std::vector<HeatCell>(layers)});
     }
-    const std::string text =
-        percent_decimals > 0 ? format_fixed(100 * *value, 1) + " %" : format_short(*value);
     strips[found->second].cells[*entry.place.layer] = {
-        *value, name + ", layer " + std::to_string(*entry.place.layer) + ": " + text};
+        *value, name + ", layer " + std::to_string(*entry.place.layer) + ": " + format(*value)};
   }
   return strips;
 }
@@ -91,30 +97,27 @@ struct Range {
 };
 
 std::string figure(const std::vector<PageTensor>& tensors, std::size_t layers,
-                   std::string_view title, std::string_view note, bool is_share,
+                   std::string_view title, std::string_view note, Format format,
                    const Measure& measure) {
-  const std::vector<Strip> strips = measure_strips(tensors, layers, measure, is_share ? 1 : 0);
+  const std::vector<Strip> strips = measure_strips(tensors, layers, measure, format);
   if (strips.empty()) {
     return {};
   }
-  const auto number = [&](double value) {
-    return is_share ? format_fixed(100 * value, 1) + " %" : format_short(value);
-  };
   Range all;
   for (const Strip& strip : strips) {
     all.add(strip.cells);
   }
   std::ostringstream html;
   html << "<figure><figcaption><b>" << title << "</b> <span>" << note << "</span>"
-       << "<span class=\"ramp\">" << number(all.low) << " " << heat_legend() << " "
-       << number(all.high) << "</span></figcaption><div class=\"strips\">";
+       << "<span class=\"ramp\">" << format(all.low) << " " << heat_legend() << " "
+       << format(all.high) << "</span></figcaption><div class=\"strips\">";
   for (const Strip& strip : strips) {
     Range own;
     own.add(strip.cells);
     html << "<span class=\"strip-name\">" << html_escape(strip.name) << "</span>"
          << heat_strip(strip.name + " by layer", strip.cells, all.low, all.high)
-         << "<span class=\"strip-range\">" << number(own.low)
-         << (own.low == own.high ? "" : " – " + number(own.high)) << "</span>";
+         << "<span class=\"strip-range\">" << format(own.low)
+         << (own.low == own.high ? "" : " – " + format(own.high)) << "</span>";
   }
   html << "<span></span><span class=\"strip-axis\"><span>layer 0</span><span>"
        << (layers > 1 ? std::to_string(layers - 1) : "") << "</span></span><span></span>"
@@ -132,8 +135,6 @@ std::string shape_text(const Shape& shape) {
   return text.empty() ? "scalar" : text;
 }
 
-std::string number_text(double value) { return format_short(value == 0 ? 0 : value); }
-
 std::string values_cell(const TensorInspection& tensor) {
   if (!tensor.statistics) {
     return "<span class=\"muted\">not decoded</span>";
@@ -144,10 +145,10 @@ std::string values_cell(const TensorInspection& tensor) {
     html << trit_bar(values);
   } else {
     html << histogram_chart(values);
-    html << "<small><span>" << number_text(values.min) << "</span><span>mean |w| "
-         << number_text(values.absmean) << " · mean " << number_text(values.mean) << " · σ "
-         << number_text(values.standard_deviation) << "</span><span>" << number_text(values.max)
-         << "</span></small>";
+    html << "<small><span>" << format_short(values.min) << "</span><span>mean "
+         << format_short(values.mean) << "</span><span>" << format_short(values.max)
+         << "</span></small><small><span>mean |w| " << format_short(values.absmean) << " · σ "
+         << format_short(values.standard_deviation) << "</span></small>";
   }
   if (const std::uint64_t outliers = count_outliers(values); outliers != 0 && !tensor.ternary) {
     html << "<small><span class=\"outlier-text\">▼ " << with_separators(outliers) << " beyond "
@@ -274,11 +275,12 @@ std::string layers_section(const std::vector<PageTensor>& tensors) {
     return is_vector ? Value(tensor.statistics->absmean) : Value();
   };
   const std::string figures =
-      figure(tensors, layers, "Sparsity", "share of zeros in ternary matrices", true, sparsity) +
-      figure(tensors, layers, "Scale", "what multiplies the trits", false, scale) +
-      figure(tensors, layers, "SQNR in dB", "distance from the source", false, sqnr) +
-      figure(tensors, layers, "Mean |w|", "of float matrices", false, absmean) +
-      figure(tensors, layers, "Mean gain", "absolute, of norm vectors", false, gain);
+      figure(tensors, layers, "Sparsity", "share of zeros in ternary matrices", percent_text,
+             sparsity) +
+      figure(tensors, layers, "Scale", "what multiplies the trits", format_short, scale) +
+      figure(tensors, layers, "SQNR in dB", "distance from the source", format_short, sqnr) +
+      figure(tensors, layers, "Mean |w|", "of float matrices", format_short, absmean) +
+      figure(tensors, layers, "Mean gain", "absolute, of norm vectors", format_short, gain);
   return figures.empty()
              ? ""
              : "<section id=\"layers\"><h2>Layer by layer</h2>" + figures + "</section>\n";
