@@ -144,12 +144,16 @@ void DyadicHistogram::count(std::span<const float> values) {
 }
 
 void DyadicHistogram::count(float value, std::uint64_t times) {
+  if (times == 0) {
+    return;
+  }
   const std::int64_t bin = bin_of(value, std::ldexp(1.0, -exponent_)) - first_;
   counts_[static_cast<std::size_t>(bin)] += times;
 }
 
 void DyadicHistogram::merge(const DyadicHistogram& other) {
-  const int shift = std::min(exponent_ - other.exponent_, 62);
+  // Zeros alone have no width of their own, and are in bin 0 whatever it is.
+  const int shift = std::clamp(exponent_ - other.exponent_, 0, 62);
   for (std::size_t i = 0; i < kBins; ++i) {
     if (other.counts_[i] != 0) {
       const std::int64_t bin = (other.first_ + static_cast<std::int64_t>(i)) >> shift;

@@ -25,10 +25,10 @@ class DyadicHistogram {
   /// The finest bins that hold finite numbers from min to max, all empty.
   DyadicHistogram(float min, float max);
 
-  /// Finite numbers within its range.
+  /// Finite numbers within its range; a value that occurs 0 times may be any.
   void count(std::span<const float> values);
   void count(float value, std::uint64_t times);
-  /// `other` lies within this one's range and is at least as fine.
+  /// `other` was made for a part of this range.
   void merge(const DyadicHistogram& other);
 
   int exponent() const { return exponent_; }
