@@ -5,6 +5,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <utility>
@@ -43,6 +44,19 @@ std::string format_bytes(std::uint64_t bytes) {
   return format_fixed(value, decimals) + " " + kUnits[unit];
 }
 
+std::string format_duration(std::chrono::seconds duration) {
+  const auto total = duration.count();
+  std::array<char, 40> text;
+  if (total < 3600) {
+    std::snprintf(text.data(), text.size(), "%d:%02d", static_cast<int>(total / 60),
+                  static_cast<int>(total % 60));
+  } else {
+    std::snprintf(text.data(), text.size(), "%lld:%02d:%02d", static_cast<long long>(total / 3600),
+                  static_cast<int>(total / 60 % 60), static_cast<int>(total % 60));
+  }
+  return text.data();
+}
+
 ProgressBar::ProgressBar(std::string label)
     : label_(std::move(label)), visible_(isatty(STDERR_FILENO) == 1) {}
 
@@ -64,7 +78,14 @@ void ProgressBar::update(std::uint64_t done, std::uint64_t total) {
   const int filled = percent * kWidth / 100;
   std::cerr << '\r' << label_ << " [" << std::string(static_cast<std::size_t>(filled), '=')
             << std::string(static_cast<std::size_t>(kWidth - filled), ' ') << "] " << percent
-            << " %" << std::flush;
+            << " %";
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
+  if (done != 0 && elapsed > std::chrono::seconds(1)) {
+    const double left =
+        elapsed.count() * static_cast<double>(total - done) / static_cast<double>(done);
+    std::cerr << ", " << format_duration(std::chrono::seconds(std::llround(left))) << " left\033[K";
+  }
+  std::cerr << std::flush;
 }
 
 }  // namespace bitnet::cli

@@ -5,6 +5,7 @@
 #include <bitnet/runtime.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -27,6 +28,8 @@ void add_threads_option(CLI::App& command, RuntimeOptions& options);
 /// --json
 void add_json_option(CLI::App& command, bool& json);
 
+/// "1:05", "2:00:09": minutes and seconds.
+std::string format_duration(std::chrono::seconds duration);
 /// "8.41 MB": decimal units, three digits.
 std::string format_bytes(std::uint64_t bytes);
 /// printf("%.*f").
@@ -34,7 +37,8 @@ std::string format_fixed(double value, int decimals);
 /// The shortest text that reads back as the same float.
 std::string format_float(float value);
 
-/// One line on standard error, redrawn in place; nothing at all unless that is a terminal.
+/// One line on standard error with the time that is left, redrawn in place; nothing at all unless
+/// that is a terminal.
 class ProgressBar {
  public:
   explicit ProgressBar(std::string label);
@@ -48,6 +52,7 @@ class ProgressBar {
   std::string label_;
   bool visible_;
   int shown_percent_ = -1;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace bitnet::cli

@@ -37,10 +37,24 @@ void write_text(const std::filesystem::path& path, std::string_view text) {
   file.commit();
 }
 
+/// general.name, general.license and whatever else a GGUF input says about itself in words.
+void carry_descriptions(const Checkpoint& input, std::vector<GgufKeyValue>& keys) {
+  if (input.format() != Checkpoint::Format::gguf) {
+    return;
+  }
+  for (const auto& [key, value] : input.metadata()) {
+    const auto* const text = std::get_if<std::string>(&value);
+    if (key.starts_with("general.") && key != "general.architecture" && text != nullptr) {
+      keys.push_back({key, *text});
+    }
+  }
+}
+
 std::vector<GgufKeyValue> key_values(const ModelSource& source, const ConversionPlan& plan,
                                      const std::optional<TokenizerData>& tokenizer) {
   std::vector<GgufKeyValue> result =
       gguf_metadata(source.config(), plan.architecture, matrix_encoding(plan));
+  carry_descriptions(source.checkpoint(), result);
   std::vector<GgufKeyValue> of_tokenizer =
       tokenizer ? write_gguf_tokenizer(*tokenizer) : gguf_without_tokenizer();
   std::move(of_tokenizer.begin(), of_tokenizer.end(), std::back_inserter(result));
