@@ -201,6 +201,7 @@ std::string tensor_row(const PageTensor& entry, bool show_sqnr) {
 
 std::vector<PageTensor> page_tensors(const std::vector<TensorInspection>& tensors) {
   std::vector<PageTensor> result;
+  result.reserve(tensors.size());
   for (const TensorInspection& tensor : tensors) {
     result.push_back({&tensor, place_of(tensor.name),
                       tensor.statistics ? tensor.statistics->count : tensor.shape.numel()});
