@@ -119,7 +119,7 @@ class Planner {
       return std::string(source_.family().hugging_face);
     }
     const std::string usual(source_.family().architecture);
-    const std::string chosen = options_.architecture.value_or(usual);
+    std::string chosen = options_.architecture.value_or(usual);
     const auto is_bitnet = [](const std::string& name) {
       return name == "bitnet" || name == "bitnet-b1.58" || name == "bitnet-25";
     };

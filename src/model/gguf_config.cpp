@@ -143,7 +143,7 @@ std::string choose_activation(const KeyReader& keys, std::uint64_t vocabulary,
   if (stored) {
     return *stored;
   }
-  const std::string usual = usual_activation(keys, vocabulary);
+  std::string usual = usual_activation(keys, vocabulary);
   if (is_bitnet(keys.architecture())) {
     notes.push_back(message("the file does not say its activation function: ", usual,
                             " is what published models with architecture ", keys.architecture(),
