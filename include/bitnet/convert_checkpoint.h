@@ -40,8 +40,8 @@ struct ConversionOptions {
   /// as stored, f32 where the output format lacks that type.
   std::optional<Encoding> embedding_encoding = std::nullopt;
   /// Whether float matrices become ternary (absmean, one scale each). nullopt: when the matrix
-  /// encoding is one of trits, or the model is a ternary one, unless safetensors of a float type are
-  /// wanted: there, programs ternarize when they load.
+  /// encoding is one of trits, or the model is a ternary one, unless safetensors of a float type
+  /// are wanted: there, programs ternarize when they load.
   std::optional<bool> ternarize = std::nullopt;
   ScalePlacement scales = ScalePlacement::tensor;
   /// Defaults of the three fields above, and the GGUF architecture, as this program needs them.

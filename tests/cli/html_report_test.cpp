@@ -262,6 +262,8 @@ TEST(HtmlReport, HostileTensorNamesStayText) {
   expect_self_contained(html);
   EXPECT_EQ(occurrences(html, "&lt;i&gt;&quot;&#39;&amp;</code>"), 1U);
   EXPECT_EQ(occurrences(html, ">&lt;/table&gt;<"), 1U);
+  // 64 strips at most, of sparsity and of scales.
+  EXPECT_EQ(occurrences(html, "class=\"strip-name\""), 2U * 64);
   EXPECT_LT(html.size(), 300000U);
 }
 
