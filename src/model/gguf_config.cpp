@@ -211,6 +211,10 @@ void read_rope(const KeyReader& keys, ModelConfig& config) {
   config.rope_local_theta = keys.positive(".rope.freq_base_swa");
   config.sliding_window = keys.size(".attention.sliding_window");
   const std::string scaling = keys.text(".rope.scaling.type").value_or("none");
+  constexpr std::array<std::string_view, 4> kScalings = {"none", "linear", "yarn", "longrope"};
+  if (std::find(kScalings.begin(), kScalings.end(), scaling) == kScalings.end()) {
+    keys.fail(".rope.scaling.type", "none, linear, yarn or longrope");
+  }
   if (scaling != "none") {
     config.rope_scaling = scaling;
     config.rope_scaling_factor = keys.positive(".rope.scaling.factor").value_or(1.0);

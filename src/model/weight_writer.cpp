@@ -53,12 +53,13 @@ float inner_scale(const PlannedTensor& tensor, ScalePlacement placement, float s
         message("tensor ", tensor.source->tensor.name, ": the scale ", scale, " is no number of ",
                 is_float_type(tensor.encoding) ? to_string(tensor.encoding) : "F16", ", in which ",
                 to_string(tensor.encoding), " keeps it: it would become ", stored,
-                "; expected a scale tensor, or leave to round"));
+                "; expected scales in tensors of their own, or leave to round them"));
   }
   return stored;
 }
 
-/// Trits [columns] of one output row. `packed_rows` of a packed matrix are strips of the whole.
+/// Encodes the trits [columns] of one output row; of a packed matrix the four rows [4, columns]
+/// that share its bytes.
 struct RowEncoder {
   const PlannedTensor& tensor;
   float scale;  // inner_scale

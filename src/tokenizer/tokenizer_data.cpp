@@ -129,6 +129,9 @@ void check_tokenizer(const TokenizerData& data, const std::string& where) {
                                 data.tokens[id].empty() ? "none" : "other bytes"));
     }
   }
+  if (data.chat_template && !is_utf8(*data.chat_template)) {
+    throw FormatError(message(where, ": expected a chat template in UTF-8, found other bytes"));
+  }
   if (!std::ranges::all_of(data.scores, [](float score) { return std::isfinite(score); })) {
     throw FormatError(message(where, ": expected finite scores"));
   }

@@ -97,6 +97,13 @@ TEST(GgufTokenizer, ReadsSentencePiece) {
   EXPECT_EQ(data.pre, "default");
 }
 
+// Oracle: JSON, in which the template goes on, holds nothing but UTF-8.
+TEST(GgufTokenizer, ChatTemplateMustBeText) {
+  auto metadata = small_metadata();
+  metadata["tokenizer.chat_template"] = std::string("T\xff");
+  expect_error<FormatError>([&] { read(metadata); }, {"chat template", "UTF-8"});
+}
+
 TEST(GgufTokenizer, NoVocabulary) {
   EXPECT_EQ(read_gguf_tokenizer({}), std::nullopt);
   EXPECT_EQ(read_gguf_tokenizer(stored(gguf_without_tokenizer())), std::nullopt);
