@@ -90,7 +90,8 @@ TEST_F(RoundTrip, PackedWeightsAreThoseOfAnotherEncoder) {
 // Oracle: transformers maps each tensor where it lies, which needs it aligned to its elements.
 TEST_F(RoundTrip, SafetensorsAreAligned) {
   for (const char* model : {"bitnet-2b4t/latent", "bitnet-odd/packed"}) {
-    for (const StoredTensor& tensor : open_checkpoint(to_folder(kGolden / model)).tensors()) {
+    const Checkpoint written = open_checkpoint(to_folder(kGolden / model));
+    for (const StoredTensor& tensor : written.tensors()) {
       const std::size_t width = tensor.bytes.size() / tensor.shape.numel();
       EXPECT_EQ(tensor.file_offset % width, 0U) << tensor.name;
     }
