@@ -48,11 +48,21 @@ inline void store(double* p, const Doubles& x) {
 inline Floats add(Floats a, Floats b) {
   return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
 }
+inline Floats subtract(Floats a, Floats b) {
+  return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)};
+}
 inline Floats multiply(Floats a, Floats b) {
   return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
 }
 inline Floats divide(Floats a, Floats b) {
   return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)};
+}
+
+inline Floats max(Floats a, Floats b) {
+  return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)};
+}
+inline Floats min(Floats a, Floats b) {
+  return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
 }
 
 inline Bits magnitude_bits(Floats x) {
@@ -122,6 +132,14 @@ inline __m128i narrow_to_bytes(Ints x) {
 }
 inline Floats to_floats(Ints x) { return {_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)}; }
 
+inline Floats scale_by_power(Floats x, Ints n) {
+  const auto scale = [](__m256 v, __m256i power) {
+    return _mm256_castsi256_ps(
+        _mm256_add_epi32(_mm256_castps_si256(v), _mm256_slli_epi32(power, 23)));
+  };
+  return {scale(x.low, n.low), scale(x.high, n.high)};
+}
+
 inline Doubles add_magnitudes(Doubles sum, Floats x) {
   const __m256 mask = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
   const __m256 low = _mm256_and_ps(x.low, mask);
@@ -181,6 +199,8 @@ inline void store_bf16(std::uint16_t* p, Floats x) {
   };
   store_256(p, _mm256_permute4x64_epi64(_mm256_packus_epi32(narrow(x.low), narrow(x.high)), 0xd8));
 }
+
+constexpr std::size_t kFloatsAtOnce = 1;  // times four rows: 8 sums of the 16 registers
 
 // Ternary product: 8 rows per register.
 constexpr std::size_t kRowLanes = 8;

@@ -44,8 +44,12 @@ inline void store(double* p, Doubles x) {
 }
 
 inline Floats add(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
+inline Floats subtract(Floats a, Floats b) { return {_mm512_sub_ps(a.v, b.v)}; }
 inline Floats multiply(Floats a, Floats b) { return {_mm512_mul_ps(a.v, b.v)}; }
 inline Floats divide(Floats a, Floats b) { return {_mm512_div_ps(a.v, b.v)}; }
+
+inline Floats max(Floats a, Floats b) { return {_mm512_max_ps(a.v, b.v)}; }
+inline Floats min(Floats a, Floats b) { return {_mm512_min_ps(a.v, b.v)}; }
 
 inline Bits magnitude_bits(Floats x) {
   return {_mm512_and_si512(_mm512_castps_si512(x.v), _mm512_set1_epi32(0x7fffffff))};
@@ -81,6 +85,11 @@ inline Ints load_int8(const std::int8_t* p) {
   return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
 }
 inline Floats to_floats(Ints x) { return {_mm512_cvtepi32_ps(x.v)}; }
+
+inline Floats scale_by_power(Floats x, Ints n) {
+  return {_mm512_castsi512_ps(
+      _mm512_add_epi32(_mm512_castps_si512(x.v), _mm512_slli_epi32(n.v, 23)))};
+}
 
 inline Doubles add_magnitudes(Doubles sum, Floats x) {
   const __m512 magnitude = _mm512_castsi512_ps(
@@ -124,6 +133,8 @@ inline void store_bf16(std::uint16_t* p, Floats x) {
   const __m512i result = _mm512_mask_or_epi32(rounded, is_nan, top, _mm512_set1_epi32(0x40));
   store_256(p, _mm512_cvtepi32_epi16(result));
 }
+
+constexpr std::size_t kFloatsAtOnce = 4;  // times four rows: 16 sums of the 32 registers
 
 // Ternary product: 16 rows per register.
 constexpr std::size_t kRowLanes = 16;

@@ -2,6 +2,8 @@
 // The table of one ISA file, from the functions its includes have defined.
 #pragma once
 
+#include "kernels/attention-inl.h"
+#include "kernels/elementwise-inl.h"
 #include "kernels/kernel_table.h"
 #include "kernels/row_ops-inl.h"
 #include "kernels/ternary_gemm-inl.h"
@@ -23,6 +25,16 @@ constexpr KernelTable make_table(std::string_view name, Isa isa) {
       .dequantize = dequantize,
       .sum_squares = sum_squares,
       .normalize = normalize,
+      .dot = dot,
+      .add_to = add_to,
+      .exponentials = exponentials,
+      .gate_relu2 = gate_relu2,
+      .gate_silu = gate_silu,
+      .gate_gelu = gate_gelu,
+      .rotate = rotate,
+      .attend_f32 = attend<float>,
+      .attend_f16 = attend<std::uint16_t>,
+      .attend_int8 = attend<std::int8_t>,
       .sum_abs = sum_abs,
       .ternarize = ternarize,
       .pack_t16 = pack_panel<TileLayout::t16>,

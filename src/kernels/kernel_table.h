@@ -57,6 +57,31 @@ struct GemmBlock {
   std::size_t first_token, last_token;
 };
 
+/// Attention of the query heads that share one KV head, on one page of its cache. Rows of queries
+/// and out are `stride` floats apart: head_dim rounded up to 16, zero behind head_dim.
+///   s[r, j] = (Σ_d q[r, d] * k[d, j], d ascending from +0) * key_scale[j]
+///   m[r] = max_j s[r, j];  w[r, j] = exp(s[r, j] - m[r]);  l[r] = Σ_j w[r, j], lanes as sum_squares
+///   o[r, d] = Σ_j (w[r, j] * value_scale[j]) * v[j, d], j ascending from +0
+/// over j in [first, last), then merged with what the pages before gave (FlashAttention's rescaling,
+/// arXiv 2205.14135): M' = max(M, m), L' = L * exp(M - M') + l * exp(m - M'), O' likewise. The
+/// products with scales are left out when there are none.
+struct AttentionPage {
+  static constexpr std::size_t kPositions = 64;
+
+  const float* queries;  ///< [R, stride], times the softmax scale
+  std::size_t rows;      ///< R
+  std::size_t head_dim;  ///< D
+  std::size_t stride;
+  const void* keys;           ///< [D, 64]
+  const void* values;         ///< [64, stride]
+  const float* key_scales;    ///< [64], or nullptr unless int8
+  const float* value_scales;  ///< [64], or nullptr unless int8
+  std::size_t first, last;    ///< positions of the page that the queries see; at least one
+  float* maxima;              ///< [R], -infinity before the first page
+  float* totals;              ///< [R], 0 before the first page
+  float* out;                 ///< [R, stride], 0 before; divide by totals after the last page
+};
+
 struct KernelTable {
   std::string_view name;  ///< variant, for example "avx512-vbmi"
   Isa isa;
@@ -83,6 +108,25 @@ struct KernelTable {
   /// absmax_bits(out).
   std::uint32_t (*normalize)(const float* x, std::size_t n, float factor, const float* gain,
                              float* out);
+
+  // Vectors of a transformer. Inputs are finite. exp is one polynomial for every ISA, within 2 ulp
+  // (elementwise-inl.h); arguments beyond ±86 count as ±86.
+  /// Σ a[i] * b[i], lanes as sum_squares.
+  float (*dot)(const float* a, const float* b, std::size_t n);
+  /// y[i] += x[i]
+  void (*add_to)(const float* x, std::size_t n, float* y);
+  /// out[i] = exp(x[i] - shift)
+  void (*exponentials)(const float* x, std::size_t n, float shift, float* out);
+  /// out[i] = f(gate[i]) * up[i] with f(g) = max(g, 0)², g / (1 + exp(-g)), and GELU's tanh form
+  /// g / (1 + exp(-2 sqrt(2 / pi) (g + 0.044715 g³))).
+  void (*gate_relu2)(const float* gate, const float* up, std::size_t n, float* out);
+  void (*gate_silu)(const float* gate, const float* up, std::size_t n, float* out);
+  void (*gate_gelu)(const float* gate, const float* up, std::size_t n, float* out);
+  /// (x[i], x[i + half]) -> (x[i] cos[i] - x[i + half] sin[i], x[i + half] cos[i] + x[i] sin[i])
+  void (*rotate)(float* x, const float* cosines, const float* sines, std::size_t half);
+  void (*attend_f32)(const AttentionPage& page);
+  void (*attend_f16)(const AttentionPage& page);
+  void (*attend_int8)(const AttentionPage& page);
 
   /// Σ |w| in double over 16 virtual lanes, as sum_squares.
   double (*sum_abs)(const float* w, std::size_t n);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/naive_transformer.h"
 #include "ternary/tile_layout.h"
 
 namespace bitnet::kernels {
@@ -256,6 +257,16 @@ constinit const KernelTable kNaiveTable = {
     .dequantize = dequantize,
     .sum_squares = sum_squares,
     .normalize = normalize,
+    .dot = naive::dot,
+    .add_to = naive::add_to,
+    .exponentials = naive::exponentials,
+    .gate_relu2 = naive::gate_relu2,
+    .gate_silu = naive::gate_silu,
+    .gate_gelu = naive::gate_gelu,
+    .rotate = naive::rotate,
+    .attend_f32 = naive::attend_f32,
+    .attend_f16 = naive::attend_f16,
+    .attend_int8 = naive::attend_int8,
     .sum_abs = sum_abs,
     .ternarize = ternarize,
     .pack_t16 = pack<TileLayout::t16>,

@@ -60,12 +60,25 @@ inline Floats add(Floats a, const Floats& b) {
   for (int i = 0; i < 4; ++i) a.quarter[i] = vaddq_f32(a.quarter[i], b.quarter[i]);
   return a;
 }
+inline Floats subtract(Floats a, const Floats& b) {
+  for (int i = 0; i < 4; ++i) a.quarter[i] = vsubq_f32(a.quarter[i], b.quarter[i]);
+  return a;
+}
 inline Floats multiply(Floats a, const Floats& b) {
   for (int i = 0; i < 4; ++i) a.quarter[i] = vmulq_f32(a.quarter[i], b.quarter[i]);
   return a;
 }
 inline Floats divide(Floats a, const Floats& b) {
   for (int i = 0; i < 4; ++i) a.quarter[i] = vdivq_f32(a.quarter[i], b.quarter[i]);
+  return a;
+}
+
+inline Floats max(Floats a, const Floats& b) {
+  for (int i = 0; i < 4; ++i) a.quarter[i] = vmaxq_f32(a.quarter[i], b.quarter[i]);
+  return a;
+}
+inline Floats min(Floats a, const Floats& b) {
+  for (int i = 0; i < 4; ++i) a.quarter[i] = vminq_f32(a.quarter[i], b.quarter[i]);
   return a;
 }
 
@@ -136,6 +149,14 @@ inline Floats to_floats(const Ints& x) {
   return r;
 }
 
+inline Floats scale_by_power(Floats x, const Ints& n) {
+  for (int i = 0; i < 4; ++i) {
+    x.quarter[i] = vreinterpretq_f32_s32(
+        vaddq_s32(vreinterpretq_s32_f32(x.quarter[i]), vshlq_n_s32(n.quarter[i], 23)));
+  }
+  return x;
+}
+
 inline Doubles add_magnitudes(Doubles sum, const Floats& x) {
   for (int i = 0; i < 4; ++i) {
     const float32x4_t magnitude = vabsq_f32(x.quarter[i]);
@@ -189,6 +210,8 @@ inline void store_bf16(std::uint16_t* p, const Floats& x) {
     vst1_u16(p + 4 * i, vmovn_u32(vbslq_u32(is_number, rounded, quiet)));
   }
 }
+
+constexpr std::size_t kFloatsAtOnce = 1;  // times four rows: 16 sums of the 32 registers
 
 // Ternary product: 4 rows per register.
 constexpr std::size_t kRowLanes = 4;

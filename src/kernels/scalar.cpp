@@ -57,12 +57,26 @@ inline Floats add(Floats a, const Floats& b) {
   for (int i = 0; i < 16; ++i) a.lane[i] += b.lane[i];
   return a;
 }
+inline Floats subtract(Floats a, const Floats& b) {
+  for (int i = 0; i < 16; ++i) a.lane[i] -= b.lane[i];
+  return a;
+}
 inline Floats multiply(Floats a, const Floats& b) {
   for (int i = 0; i < 16; ++i) a.lane[i] *= b.lane[i];
   return a;
 }
 inline Floats divide(Floats a, const Floats& b) {
   for (int i = 0; i < 16; ++i) a.lane[i] /= b.lane[i];
+  return a;
+}
+
+// Of numbers: what a NaN gives depends on the ISA.
+inline Floats max(Floats a, const Floats& b) {
+  for (int i = 0; i < 16; ++i) a.lane[i] = a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i];
+  return a;
+}
+inline Floats min(Floats a, const Floats& b) {
+  for (int i = 0; i < 16; ++i) a.lane[i] = a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i];
   return a;
 }
 
@@ -131,6 +145,14 @@ inline Floats to_floats(const Ints& x) {
   Floats r;
   for (int i = 0; i < 16; ++i) r.lane[i] = static_cast<float>(x.lane[i]);
   return r;
+}
+
+// x * 2^n, for normal x and result.
+inline Floats scale_by_power(Floats x, const Ints& n) {
+  for (int i = 0; i < 16; ++i) {
+    x.lane[i] = float_of(bits_of(x.lane[i]) + (static_cast<std::uint32_t>(n.lane[i]) << 23));
+  }
+  return x;
 }
 
 inline Doubles add_magnitudes(Doubles sum, const Floats& x) {
@@ -203,6 +225,8 @@ inline void store_f16(std::uint16_t* p, const Floats& x) {
 inline void store_bf16(std::uint16_t* p, const Floats& x) {
   for (int i = 0; i < 16; ++i) p[i] = bf16_of_f32(x.lane[i]);
 }
+
+constexpr std::size_t kFloatsAtOnce = 1;
 
 constexpr std::size_t kMaxTokens = 1;
 

@@ -51,11 +51,11 @@ void check(const KernelUnderTest& kernel, std::vector<KernelCheck>& checks) {
 
 std::vector<KernelCheck> self_test() {
   std::vector<KernelCheck> checks;
-  for (const KernelUnderTest& kernel : kernels::row_kernels()) {
-    check(kernel, checks);
-  }
-  for (const KernelUnderTest& kernel : kernels::matrix_kernels()) {
-    check(kernel, checks);
+  for (const auto kernels_of :
+       {kernels::row_kernels, kernels::matrix_kernels, kernels::transformer_kernels}) {
+    for (const KernelUnderTest& kernel : kernels_of()) {
+      check(kernel, checks);
+    }
   }
   return checks;
 }

@@ -31,6 +31,7 @@ struct KernelUnderTest {
 };
 std::span<const KernelUnderTest> row_kernels();
 std::span<const KernelUnderTest> matrix_kernels();
+std::span<const KernelUnderTest> transformer_kernels();
 
 using Random = std::mt19937;
 

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/naive_transformer.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "kernels/naive_kernels.h"
+
+namespace bitnet::kernels::naive {
+namespace {
+
+/// The polynomial that elementwise-inl.h documents, with the library's functions around it. How far
+/// it is from e^x is another test (tests/kernels/transformer_kernels_test.cpp).
+float exponential(float x) {
+  const float clamped = std::clamp(x, -86.0F, 86.0F);
+  const float power = std::nearbyint(clamped * 1.44269504F);
+  const float r = (clamped - power * 0.693359375F) - power * -2.12194440e-4F;
+  constexpr std::array kCoefficients = {1.9875691500e-4F, 1.3981999507e-3F, 8.3334519073e-3F,
+                                        4.1665795894e-2F, 1.6666665459e-1F, 5.0000001201e-1F};
+  float p = 0.0F;
+  for (const float coefficient : kCoefficients) {
+    p = p * r + coefficient;
+  }
+  return std::ldexp((p * (r * r) + r) + 1.0F, static_cast<int>(power));
+}
+
+float sigmoid_product(float x, float y) { return x / (1.0F + exponential(0.0F - y)); }
+
+float relu2(float g) { return std::max(g, 0.0F) * std::max(g, 0.0F); }
+float silu(float g) { return sigmoid_product(g, g); }
+float gelu(float g) { return sigmoid_product(g, (g + g * g * g * 0.044715F) * 1.5957691216F); }
+
+void gate_all(float (*activation)(float), const float* gate, const float* up, std::size_t n,
+              float* out) {
+  for (std::size_t i = 0; i < n; ++i) {
+    out[i] = activation(gate[i]) * up[i];
+  }
+}
+
+float widen(const void* cached, std::size_t i, float /*tag*/) {
+  return static_cast<const float*>(cached)[i];
+}
+float widen(const void* cached, std::size_t i, std::uint16_t /*tag*/) {
+  float result = 0;
+  kNaiveTable.f16_to_f32(static_cast<const std::uint16_t*>(cached) + i, &result, 1);
+  return result;
+}
+float widen(const void* cached, std::size_t i, std::int8_t /*tag*/) {
+  return static_cast<float>(static_cast<const std::int8_t*>(cached)[i]);
+}
+
+template <class Cached>
+float score(const AttentionPage& page, const float* query, std::size_t j) {
+  float sum = 0;
+  for (std::size_t d = 0; d < page.head_dim; ++d) {
+    sum += query[d] * widen(page.keys, d * AttentionPage::kPositions + j, Cached{});
+  }
+  return page.key_scales == nullptr ? sum : sum * page.key_scales[j];
+}
+
+template <class Cached>
+void attend(const AttentionPage& page) {
+  for (std::size_t r = 0; r < page.rows; ++r) {
+    std::array<float, AttentionPage::kPositions> weights;
+    weights.fill(-std::numeric_limits<float>::infinity());
+    for (std::size_t j = page.first; j < page.last; ++j) {
+      weights[j] = score<Cached>(page, page.queries + r * page.stride, j);
+    }
+    const float maximum = *std::ranges::max_element(weights);
+    for (float& weight : weights) {
+      weight = exponential(weight - maximum);
+    }
+    const std::array<float, AttentionPage::kPositions> ones = [] {
+      std::array<float, AttentionPage::kPositions> values{};
+      values.fill(1.0F);
+      return values;
+    }();
+    const float total = dot(weights.data(), ones.data(), weights.size());
+    const float merged = std::max(page.maxima[r], maximum);
+    const float keep = exponential(page.maxima[r] - merged);
+    const float take = exponential(maximum - merged);
+    page.totals[r] = page.totals[r] * keep + total * take;
+    page.maxima[r] = merged;
+    for (std::size_t d = 0; d < page.stride; ++d) {
+      float sum = 0;
+      for (std::size_t j = page.first; j < page.last; ++j) {
+        const float scale = page.value_scales == nullptr ? 1.0F : page.value_scales[j];
+        sum += (weights[j] * scale) * widen(page.values, j * page.stride + d, Cached{});
+      }
+      float& out = page.out[r * page.stride + d];
+      out = out * keep + sum * take;
+    }
+  }
+}
+
+}  // namespace
+
+float dot(const float* a, const float* b, std::size_t n) {
+  std::array<float, 16> lane{};
+  for (std::size_t i = 0; i < n; ++i) {
+    lane[i % 16] += a[i] * b[i];
+  }
+  for (const std::size_t half : {8, 4, 2, 1}) {
+    for (std::size_t i = 0; i < half; ++i) {
+      lane[i] += lane[i + half];
+    }
+  }
+  return lane[0];
+}
+
+void add_to(const float* x, std::size_t n, float* y) {
+  for (std::size_t i = 0; i < n; ++i) {
+    y[i] += x[i];
+  }
+}
+
+void exponentials(const float* x, std::size_t n, float shift, float* out) {
+  std::transform(x, x + n, out, [shift](float value) { return exponential(value - shift); });
+}
+
+void gate_relu2(const float* gate, const float* up, std::size_t n, float* out) {
+  gate_all(relu2, gate, up, n, out);
+}
+void gate_silu(const float* gate, const float* up, std::size_t n, float* out) {
+  gate_all(silu, gate, up, n, out);
+}
+void gate_gelu(const float* gate, const float* up, std::size_t n, float* out) {
+  gate_all(gelu, gate, up, n, out);
+}
+
+void rotate(float* x, const float* cosines, const float* sines, std::size_t half) {
+  for (std::size_t i = 0; i < half; ++i) {
+    const float a = x[i];
+    const float b = x[half + i];
+    x[i] = a * cosines[i] - b * sines[i];
+    x[half + i] = b * cosines[i] + a * sines[i];
+  }
+}
+
+void attend_f32(const AttentionPage& page) { attend<float>(page); }
+void attend_f16(const AttentionPage& page) { attend<std::uint16_t>(page); }
+void attend_int8(const AttentionPage& page) { attend<std::int8_t>(page); }
+
+}  // namespace bitnet::kernels::naive

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// The transformer's part of the naive formulas (naive_kernels.h).
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/kernel_table.h"
+
+namespace bitnet::kernels::naive {
+
+float dot(const float* a, const float* b, std::size_t n);
+void add_to(const float* x, std::size_t n, float* y);
+void exponentials(const float* x, std::size_t n, float shift, float* out);
+void gate_relu2(const float* gate, const float* up, std::size_t n, float* out);
+void gate_silu(const float* gate, const float* up, std::size_t n, float* out);
+void gate_gelu(const float* gate, const float* up, std::size_t n, float* out);
+void rotate(float* x, const float* cosines, const float* sines, std::size_t half);
+void attend_f32(const AttentionPage& page);
+void attend_f16(const AttentionPage& page);
+void attend_int8(const AttentionPage& page);
+
+}  // namespace bitnet::kernels::naive

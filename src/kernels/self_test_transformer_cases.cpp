@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+// Cases for the kernels of a transformer's vectors and of attention.
+#include <limits>
+
+#include "base/message.h"
+#include "kernels/self_test_cases.h"
+
+namespace bitnet::kernels {
+namespace {
+
+constexpr std::size_t kSizes[] = {0, 1, 2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 129, 1000};
+
+std::vector<float> random_floats(std::size_t n, float limit, unsigned seed) {
+  Random random(seed);
+  std::vector<float> x(kShift + n);
+  std::generate(x.begin(), x.end(), [&] {
+    return (static_cast<float>(random() % 0x1000000) * 0x1p-23F - 1.0F) * limit;
+  });
+  return x;
+}
+
+/// Calls body(name, a, b, n) for pairs of vectors of several magnitudes.
+template <class Body>
+void for_each_pair(Body body) {
+  for (const float limit : {1.0F, 30.0F, 200.0F}) {
+    for (const std::size_t n : kSizes) {
+      const std::vector<float> a = random_floats(n, limit, 1);
+      const std::vector<float> b = random_floats(n, 2.0F, 2);
+      body(message("up to ", limit, ", n = ", n), a.data() + kShift, b.data() + kShift, n);
+    }
+  }
+}
+
+void dot(const KernelTable& table, Record& record) {
+  for_each_pair([&](std::string name, const float* a, const float* b, std::size_t n) {
+    add_case<float>(record, std::move(name), {}, table.dot(a, b, n));
+  });
+}
+
+void add_to(const KernelTable& table, Record& record) {
+  for_each_pair([&](std::string name, const float* a, const float* b, std::size_t n) {
+    auto y = output_buffer<float>(n);
+    std::copy_n(b, n, y.begin() + kShift);
+    table.add_to(a, n, y.data() + kShift);
+    add_case(record, std::move(name), y);
+  });
+}
+
+void exponentials(const KernelTable& table, Record& record) {
+  for_each_pair([&](const std::string& name, const float* a, const float*, std::size_t n) {
+    for (const float shift : {0.0F, 7.5F}) {
+      auto out = output_buffer<float>(n);
+      table.exponentials(a, n, shift, out.data() + kShift);
+      add_case(record, message(name, ", shift ", shift), out);
+    }
+  });
+}
+
+template <auto kernel>
+void gate(const KernelTable& table, Record& record) {
+  for_each_pair([&](std::string name, const float* a, const float* b, std::size_t n) {
+    auto out = output_buffer<float>(n);
+    (table.*kernel)(a, b, n, out.data() + kShift);
+    add_case(record, std::move(name), out);
+  });
+}
+
+void rotate(const KernelTable& table, Record& record) {
+  for (const std::size_t half : kSizes) {
+    auto x = output_buffer<float>(2 * half);
+    const std::vector<float> values = random_floats(2 * half, 5.0F, 3);
+    std::copy(values.begin(), values.end(), x.begin());
+    const std::vector<float> cosines = random_floats(half, 1.0F, 4);
+    const std::vector<float> sines = random_floats(half, 1.0F, 5);
+    table.rotate(x.data() + kShift, cosines.data() + kShift, sines.data() + kShift, half);
+    add_case(record, message("half ", half), x);
+  }
+}
+
+struct PageCase {
+  std::size_t rows, head_dim, first, last;
+};
+constexpr PageCase kPages[] = {{1, 16, 0, 1},   {1, 64, 0, 64}, {2, 48, 3, 17}, {3, 100, 0, 33},
+                               {4, 128, 63, 64}, {5, 8, 0, 64},  {8, 96, 1, 63}, {16, 256, 0, 40}};
+
+/// A cache's numbers as the element type stores them.
+std::vector<float> stored(const std::vector<float>& x, float /*tag*/) { return x; }
+std::vector<std::uint16_t> stored(const std::vector<float>& x, std::uint16_t /*tag*/) {
+  std::vector<std::uint16_t> halves(x.size());
+  kScalarTable.f32_to_f16(x.data(), halves.data(), x.size());
+  return halves;
+}
+std::vector<std::int8_t> stored(const std::vector<float>& x, std::int8_t /*tag*/) {
+  std::vector<std::int8_t> codes(x.size());
+  std::transform(x.begin(), x.end(), codes.begin(),
+                 [](float v) { return static_cast<std::int8_t>(v * 40.0F); });
+  return codes;
+}
+
+/// Two pages in a row, so that the second one merges with the first.
+template <class Cached, auto kernel>
+void attend(const KernelTable& table, Record& record) {
+  for (const PageCase& shape : kPages) {
+    const std::size_t stride = (shape.head_dim + 15) / 16 * 16;
+    const std::size_t cached = kShift + AttentionPage::kPositions * stride;
+    std::vector<float> queries = random_floats(shape.rows * stride, 1.0F, 6);
+    auto out = output_buffer<float>(shape.rows * stride);
+    auto maxima = output_buffer<float>(shape.rows);
+    auto totals = output_buffer<float>(shape.rows);
+    std::fill_n(out.begin() + kShift, shape.rows * stride, 0.0F);
+    std::fill_n(maxima.begin() + kShift, shape.rows, -std::numeric_limits<float>::infinity());
+    std::fill_n(totals.begin() + kShift, shape.rows, 0.0F);
+    const std::vector<float> scales = random_floats(AttentionPage::kPositions, 0.1F, 7);
+    const float* const scale = sizeof(Cached) == 1 ? scales.data() + kShift : nullptr;
+    for (const unsigned seed : {8U, 9U}) {
+      const auto keys = stored(random_floats(cached, 3.0F, seed), Cached{});
+      const auto values = stored(random_floats(cached, 3.0F, seed + 10), Cached{});
+      (table.*kernel)({.queries = queries.data() + kShift,
+                       .rows = shape.rows,
+                       .head_dim = shape.head_dim,
+                       .stride = stride,
+                       .keys = keys.data() + kShift,
+                       .values = values.data() + kShift,
+                       .key_scales = scale,
+                       .value_scales = scale,
+                       .first = shape.first,
+                       .last = shape.last,
+                       .maxima = maxima.data() + kShift,
+                       .totals = totals.data() + kShift,
+                       .out = out.data() + kShift});
+    }
+    const std::string name = message(shape.rows, " rows, head ", shape.head_dim, ", positions ",
+                                     shape.first, "..", shape.last);
+    add_case(record, name, out);
+    add_case(record, name + ", maxima", maxima);
+    add_case(record, name + ", totals", totals);
+  }
+}
+
+}  // namespace
+
+std::span<const KernelUnderTest> transformer_kernels() {
+  static constexpr KernelUnderTest kKernels[] = {
+      {"dot", dot},
+      {"add_to", add_to},
+      {"exponentials", exponentials},
+      {"gate_relu2", gate<&KernelTable::gate_relu2>},
+      {"gate_silu", gate<&KernelTable::gate_silu>},
+      {"gate_gelu", gate<&KernelTable::gate_gelu>},
+      {"rotate", rotate},
+      {"attend_f32", attend<float, &KernelTable::attend_f32>},
+      {"attend_f16", attend<std::uint16_t, &KernelTable::attend_f16>},
+      {"attend_int8", attend<std::int8_t, &KernelTable::attend_int8>},
+  };
+  return kKernels;
+}
+
+}  // namespace bitnet::kernels
