@@ -115,6 +115,9 @@ inline __m256i load_256(const std::uint16_t* p) {
 inline void store_256(std::uint16_t* p, __m256i x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x);
 }
+inline float widen_f16(std::uint16_t half) {
+  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half)));
+}
 inline Floats load_f16(const std::uint16_t* p) { return {_mm512_cvtph_ps(load_256(p))}; }
 inline void store_f16(std::uint16_t* p, Floats x) {
   store_256(p, _mm512_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/attention-inl.h"
+#include "kernels/block_floats-inl.h"
 #include "kernels/elementwise-inl.h"
 #include "kernels/kernel_table.h"
 #include "kernels/row_ops-inl.h"
@@ -35,6 +36,10 @@ constexpr KernelTable make_table(std::string_view name, Isa isa) {
       .attend_f32 = attend<float>,
       .attend_f16 = attend<std::uint16_t>,
       .attend_int8 = attend<std::int8_t>,
+      .q8_0_to_f32 = blocks_to_f32<Q8Block>,
+      .q6_k_to_f32 = blocks_to_f32<Q6KBlock>,
+      .dot_q8_0 = dot_blocks<Q8Block>,
+      .dot_q6_k = dot_blocks<Q6KBlock>,
       .sum_abs = sum_abs,
       .ternarize = ternarize,
       .pack_t16 = pack_panel<TileLayout::t16>,

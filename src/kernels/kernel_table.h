@@ -128,6 +128,14 @@ struct KernelTable {
   void (*attend_f16)(const AttentionPage& page);
   void (*attend_int8)(const AttentionPage& page);
 
+  /// n numbers of a row of GGUF's q8_0 or q6_k blocks (n a multiple of 32, of 256): code * scale,
+  /// for q6_k code * (scale * sub-scale).
+  void (*q8_0_to_f32)(const std::byte* blocks, std::size_t n, float* out);
+  void (*q6_k_to_f32)(const std::byte* blocks, std::size_t n, float* out);
+  /// dot of such a row and x.
+  float (*dot_q8_0)(const std::byte* blocks, const float* x, std::size_t n);
+  float (*dot_q6_k)(const std::byte* blocks, const float* x, std::size_t n);
+
   /// Σ |w| in double over 16 virtual lanes, as sum_squares.
   double (*sum_abs)(const float* w, std::size_t n);
   /// digits[i] = 2 if w >= threshold, 0 if w <= -threshold, else 1 (the trit + 1). threshold > 0.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -50,6 +51,14 @@ float widen(const void* cached, std::size_t i, std::uint16_t /*tag*/) {
 }
 float widen(const void* cached, std::size_t i, std::int8_t /*tag*/) {
   return static_cast<float>(static_cast<const std::int8_t*>(cached)[i]);
+}
+
+float half_at(const std::byte* bytes) {
+  std::uint16_t half = 0;
+  std::memcpy(&half, bytes, sizeof half);
+  float result = 0;
+  kNaiveTable.f16_to_f32(&half, &result, 1);
+  return result;
 }
 
 template <class Cached>
@@ -138,6 +147,42 @@ void rotate(float* x, const float* cosines, const float* sines, std::size_t half
     x[i] = a * cosines[i] - b * sines[i];
     x[half + i] = b * cosines[i] + a * sines[i];
   }
+}
+
+void q8_0_to_f32(const std::byte* blocks, std::size_t n, float* out) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::byte* block = blocks + i / 32 * 34;
+    out[i] = static_cast<float>(static_cast<std::int8_t>(block[2 + i % 32])) * half_at(block);
+  }
+}
+
+// Number e of a block: e = 128 half + 32 quarter + i has its four low bits in nibble quarter / 2 of
+// byte 64 half + 32 (quarter % 2) + i, its upper two in field `quarter` of byte 128 + 32 half + i.
+void q6_k_to_f32(const std::byte* blocks, std::size_t n, float* out) {
+  for (std::size_t k = 0; k < n; ++k) {
+    const std::byte* block = blocks + k / 256 * 210;
+    const std::size_t e = k % 256;
+    const std::size_t half = e / 128;
+    const std::size_t quarter = e % 128 / 32;
+    const std::size_t i = e % 32;
+    const auto low = std::to_integer<int>(block[64 * half + 32 * (quarter % 2) + i]);
+    const auto high = std::to_integer<int>(block[128 + 32 * half + i]);
+    const int code =
+        (low >> (4 * static_cast<int>(quarter / 2)) & 15) + (high >> (2 * quarter) & 3) * 16 - 32;
+    const auto sub_scale = static_cast<std::int8_t>(block[192 + e / 16]);
+    out[k] = static_cast<float>(code) * (half_at(block + 208) * static_cast<float>(sub_scale));
+  }
+}
+
+float dot_q8_0(const std::byte* blocks, const float* x, std::size_t n) {
+  std::vector<float> row(n);
+  q8_0_to_f32(blocks, n, row.data());
+  return dot(row.data(), x, n);
+}
+float dot_q6_k(const std::byte* blocks, const float* x, std::size_t n) {
+  std::vector<float> row(n);
+  q6_k_to_f32(blocks, n, row.data());
+  return dot(row.data(), x, n);
 }
 
 void attend_f32(const AttentionPage& page) { attend<float>(page); }

@@ -180,6 +180,9 @@ inline std::size_t store_digits(std::uint8_t* p, const Floats& w, const Floats& 
   return vaddvq_u8(vandq_u8(bytes, vdupq_n_u8(1)));  // digit 1 alone is odd
 }
 
+inline float widen_f16(std::uint16_t half) {
+  return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(half))), 0);
+}
 inline Floats load_f16(const std::uint16_t* p) {
   Floats r;
   for (int i = 0; i < 4; ++i) {

@@ -209,6 +209,7 @@ inline std::uint16_t bf16_of_f32(float x) {
   return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
 }
 
+inline float widen_f16(std::uint16_t half) { return f32_of_f16(half); }
 inline Floats load_f16(const std::uint16_t* p) {
   Floats r;
   for (int i = 0; i < 16; ++i) r.lane[i] = f32_of_f16(p[i]);

@@ -77,6 +77,38 @@ void rotate(const KernelTable& table, Record& record) {
   }
 }
 
+/// Blocks of any bytes, but with float16 scales below 1.
+std::vector<std::byte> random_blocks(std::size_t count, std::size_t bytes, std::size_t scale_at) {
+  Random random(11);
+  std::vector<std::byte> blocks(kShift + count * bytes);
+  std::generate(blocks.begin(), blocks.end(), [&] { return static_cast<std::byte>(random()); });
+  for (std::size_t i = 0; i < count; ++i) {
+    blocks[kShift + i * bytes + scale_at + 1] &= std::byte{0xb7};
+  }
+  return blocks;
+}
+
+template <std::size_t elements, std::size_t bytes, std::size_t scale_at, auto kernel>
+void widen_blocks(const KernelTable& table, Record& record) {
+  for (const std::size_t count : {1, 2, 5}) {
+    const std::vector<std::byte> blocks = random_blocks(count, bytes, scale_at);
+    auto out = output_buffer<float>(count * elements);
+    (table.*kernel)(blocks.data() + kShift, count * elements, out.data() + kShift);
+    add_case(record, message(count, " blocks"), out);
+  }
+}
+
+template <std::size_t elements, std::size_t bytes, std::size_t scale_at, auto kernel>
+void dot_blocks(const KernelTable& table, Record& record) {
+  for (const std::size_t count : {1, 2, 5}) {
+    const std::vector<std::byte> blocks = random_blocks(count, bytes, scale_at);
+    const std::vector<float> x = random_floats(count * elements, 1.0F, 12);
+    add_case<float>(
+        record, message(count, " blocks"), {},
+        (table.*kernel)(blocks.data() + kShift, x.data() + kShift, count * elements));
+  }
+}
+
 struct PageCase {
   std::size_t rows, head_dim, first, last;
 };
@@ -148,6 +180,10 @@ std::span<const KernelUnderTest> transformer_kernels() {
       {"gate_silu", gate<&KernelTable::gate_silu>},
       {"gate_gelu", gate<&KernelTable::gate_gelu>},
       {"rotate", rotate},
+      {"q8_0_to_f32", widen_blocks<32, 34, 0, &KernelTable::q8_0_to_f32>},
+      {"q6_k_to_f32", widen_blocks<256, 210, 208, &KernelTable::q6_k_to_f32>},
+      {"dot_q8_0", dot_blocks<32, 34, 0, &KernelTable::dot_q8_0>},
+      {"dot_q6_k", dot_blocks<256, 210, 208, &KernelTable::dot_q6_k>},
       {"attend_f32", attend<float, &KernelTable::attend_f32>},
       {"attend_f16", attend<std::uint16_t, &KernelTable::attend_f16>},
       {"attend_int8", attend<std::int8_t, &KernelTable::attend_int8>},

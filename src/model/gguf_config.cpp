@@ -210,6 +210,11 @@ void read_rope(const KeyReader& keys, ModelConfig& config) {
   config.rope_theta = keys.positive(".rope.freq_base").value_or(config.rope_theta);
   config.rope_local_theta = keys.positive(".rope.freq_base_swa");
   config.sliding_window = keys.size(".attention.sliding_window");
+  if (config.sliding_window && keys.architecture() == "gemma3") {
+    constexpr std::uint64_t kGemma3Pattern = 6;  // what llama.cpp computes; no key says it
+    config.sliding_window_pattern =
+        keys.size(".attention.sliding_window_pattern").value_or(kGemma3Pattern);
+  }
   const std::string scaling = keys.text(".rope.scaling.type").value_or("none");
   constexpr std::array<std::string_view, 4> kScalings = {"none", "linear", "yarn", "longrope"};
   if (std::find(kScalings.begin(), kScalings.end(), scaling) == kScalings.end()) {

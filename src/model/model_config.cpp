@@ -212,6 +212,30 @@ void parse_rope(const ObjectReader& object, ModelConfig& config) {
   }
 }
 
+/// Which layers ignore the window: Gemma's files say each sixth by default, or list all layers.
+std::uint64_t parse_window_pattern(const ObjectReader& object, const ModelConfig& config) {
+  constexpr std::uint64_t kGemma3 = 6;
+  const bool is_gemma = config.model_type.starts_with("gemma3");
+  const std::uint64_t pattern =
+      object.find("sliding_window_pattern") != nullptr ? object.size("sliding_window_pattern")
+      : is_gemma                                       ? kGemma3
+                                                       : 0;
+  const std::vector<std::string> types = object.texts("layer_types");
+  if (types.empty()) {
+    return pattern;
+  }
+  const auto full = std::find(types.begin(), types.end(), "full_attention");
+  const auto listed =
+      full == types.end() ? 0 : static_cast<std::uint64_t>(full - types.begin()) + 1;
+  for (std::size_t layer = 0; layer < types.size(); ++layer) {
+    const bool is_full = listed != 0 && (layer + 1) % listed == 0;
+    if (types[layer] != (is_full ? "full_attention" : "sliding_attention")) {
+      object.fail("layer_types", "each n-th layer with full_attention, sliding_attention else");
+    }
+  }
+  return listed;
+}
+
 std::optional<std::uint64_t> parse_token_id(const ObjectReader& object, const char* key) {
   const std::vector<std::uint64_t> ids = object.token_ids(key);
   if (ids.size() > 1) {
@@ -242,6 +266,10 @@ ModelConfig parse_model_config(std::string_view config_json) {
   // Some files carry a window beside the flag that turns it off.
   if (object.flag("use_sliding_window", true) && object.find("sliding_window") != nullptr) {
     config.sliding_window = object.size("sliding_window");
+    config.sliding_window_pattern = parse_window_pattern(object, config);
+  }
+  if (object.find("query_pre_attn_scalar") != nullptr) {
+    config.query_pre_attn_scalar = object.positive("query_pre_attn_scalar");
   }
   // Transformers leaves out what a class has by default: Gemma ties, the others here do not.
   config.tie_word_embeddings =
