@@ -9,6 +9,8 @@
 #include <bitnet/diagnostics.h>
 #include <bitnet/error.h>
 #include <bitnet/inspect_checkpoint.h>
+#include <bitnet/model.h>
+#include <bitnet/model_config.h>
 #include <bitnet/quantize.h>
 #include <bitnet/runtime.h>
 #include <bitnet/serialization.h>

@@ -47,6 +47,10 @@ Tensor dequantize_activations(const QuantizedActivations& q,
 Tensor rms_norm(const TensorView& x, std::span<const float> gain, float eps,
                 const Runtime& runtime = Runtime::serial());
 
+/// The same into out [T, K], which may be x itself.
+void rms_norm(const TensorView& x, std::span<const float> gain, float eps, std::span<float> out,
+              const Runtime& runtime = Runtime::serial());
+
 /// quantize_activations(rms_norm(x, gain, config.eps)), bit for bit, without storing the norm.
 void rms_norm_quantize(const TensorView& x, std::span<const float> gain, const BitNetConfig& config,
                        QuantizedActivations& out, const Runtime& runtime = Runtime::serial());

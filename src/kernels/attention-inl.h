@@ -2,8 +2,9 @@
 // Softmax attention over one page of a KV cache, once, over the vocabulary of row_ops-inl.h.
 //
 // Keys lie transposed, [D, 64]: lane = position, so that scores need no horizontal sums. Values lie
-// [64, D]: lane = feature. Each sum runs in the order of its index, so results depend neither on
-// the registers at hand nor on how many query rows are computed together.
+// [64, D]: lane = feature. Sums run in the order of their index, in runs of 16 terms whose sums are
+// then added up (a quarter of the rounding error of one long run), so results depend neither on the
+// registers at hand nor on how many query rows are computed together.
 #pragma once
 
 #include "kernels/elementwise-inl.h"
@@ -18,22 +19,41 @@ inline Floats load_cached(const std::int8_t* p) { return to_floats(load_int8(p))
 constexpr std::size_t kPositions = AttentionPage::kPositions;
 constexpr std::size_t kMaxRowsAtOnce = 4;
 
+/// sums += Σ of term(i, v, r) over [first, last) in runs that end at multiples of kRun.
+template <std::size_t rows, std::size_t vectors, class LoadTerm>
+inline void sum_in_runs(std::size_t first, std::size_t last, Floats (&sums)[rows][vectors],
+                        LoadTerm term) {
+  constexpr std::size_t kRun = AttentionPage::kRun;
+  for (auto& row : sums) {
+    for (Floats& sum : row) sum = splat(0.0F);
+  }
+  while (first < last) {
+    const std::size_t run_end = first - first % kRun + kRun;
+    const std::size_t end = run_end < last ? run_end : last;
+    Floats run[rows][vectors];
+    for (auto& row : run) {
+      for (Floats& sum : row) sum = splat(0.0F);
+    }
+    for (; first < end; ++first) term(first, run);
+    for (std::size_t r = 0; r < rows; ++r) {
+      for (std::size_t v = 0; v < vectors; ++v) sums[r][v] = add(sums[r][v], run[r][v]);
+    }
+  }
+}
+
 /// scores[r, j] = Σ_d q[r, d] * k[d, j] for `vectors` blocks of 16 positions.
 template <std::size_t rows, std::size_t vectors, class Cached>
 inline void score_block(const float* queries, std::size_t stride, std::size_t head_dim,
                         const Cached* keys, float (*scores)[kPositions]) {
   Floats sums[rows][vectors];
-  for (auto& row : sums) {
-    for (Floats& sum : row) sum = splat(0.0F);
-  }
-  for (std::size_t d = 0; d < head_dim; ++d) {
+  sum_in_runs<rows, vectors>(0, head_dim, sums, [&](std::size_t d, auto& run) {
     for (std::size_t v = 0; v < vectors; ++v) {
       const Floats key = load_cached(keys + d * kPositions + v * kLanes);
       for (std::size_t r = 0; r < rows; ++r) {
-        sums[r][v] = add(sums[r][v], multiply(splat(queries[r * stride + d]), key));
+        run[r][v] = add(run[r][v], multiply(splat(queries[r * stride + d]), key));
       }
     }
-  }
+  });
   for (std::size_t r = 0; r < rows; ++r) {
     for (std::size_t v = 0; v < vectors; ++v) store(scores[r] + v * kLanes, sums[r][v]);
   }
@@ -46,17 +66,14 @@ inline void value_block(const float (*weights)[kPositions], std::size_t first, s
                         const Cached* values, std::size_t stride, const float* keep,
                         const float* take, float* out, std::size_t out_stride) {
   Floats sums[rows][vectors];
-  for (auto& row : sums) {
-    for (Floats& sum : row) sum = splat(0.0F);
-  }
-  for (std::size_t j = first; j < last; ++j) {
+  sum_in_runs<rows, vectors>(first, last, sums, [&](std::size_t j, auto& run) {
     for (std::size_t v = 0; v < vectors; ++v) {
       const Floats value = load_cached(values + j * stride + v * kLanes);
       for (std::size_t r = 0; r < rows; ++r) {
-        sums[r][v] = add(sums[r][v], multiply(splat(weights[r][j]), value));
+        run[r][v] = add(run[r][v], multiply(splat(weights[r][j]), value));
       }
     }
-  }
+  });
   for (std::size_t r = 0; r < rows; ++r) {
     for (std::size_t v = 0; v < vectors; ++v) {
       float* const target = out + r * out_stride + v * kLanes;

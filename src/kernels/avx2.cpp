@@ -203,7 +203,7 @@ inline void store_bf16(std::uint16_t* p, Floats x) {
   store_256(p, _mm256_permute4x64_epi64(_mm256_packus_epi32(narrow(x.low), narrow(x.high)), 0xd8));
 }
 
-constexpr std::size_t kFloatsAtOnce = 1;  // times four rows: 8 sums of the 16 registers
+constexpr std::size_t kFloatsAtOnce = 1;
 
 // Ternary product: 8 rows per register.
 constexpr std::size_t kRowLanes = 8;

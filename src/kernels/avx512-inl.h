@@ -137,7 +137,7 @@ inline void store_bf16(std::uint16_t* p, Floats x) {
   store_256(p, _mm512_cvtepi32_epi16(result));
 }
 
-constexpr std::size_t kFloatsAtOnce = 4;  // times four rows: 16 sums of the 32 registers
+constexpr std::size_t kFloatsAtOnce = 2;  // times four rows, two sums each: 16 of 32 registers
 
 // Ternary product: 16 rows per register.
 constexpr std::size_t kRowLanes = 16;

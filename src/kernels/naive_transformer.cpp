@@ -61,12 +61,25 @@ float half_at(const std::byte* bytes) {
   return result;
 }
 
+/// Σ term(i) over [first, last), in runs of 16.
+template <class Term>
+float sum_in_runs(std::size_t first, std::size_t last, Term term) {
+  float sum = 0;
+  for (std::size_t run = 0; run < (last + 15) / 16; ++run) {
+    float run_sum = 0;
+    for (std::size_t i = std::max(first, 16 * run); i < std::min(last, 16 * run + 16); ++i) {
+      run_sum += term(i);
+    }
+    sum += run_sum;
+  }
+  return sum;
+}
+
 template <class Cached>
 float score(const AttentionPage& page, const float* query, std::size_t j) {
-  float sum = 0;
-  for (std::size_t d = 0; d < page.head_dim; ++d) {
-    sum += query[d] * widen(page.keys, d * AttentionPage::kPositions + j, Cached{});
-  }
+  const float sum = sum_in_runs(0, page.head_dim, [&](std::size_t d) {
+    return query[d] * widen(page.keys, d * AttentionPage::kPositions + j, Cached{});
+  });
   return page.key_scales == nullptr ? sum : sum * page.key_scales[j];
 }
 
@@ -94,11 +107,10 @@ void attend(const AttentionPage& page) {
     page.totals[r] = page.totals[r] * keep + total * take;
     page.maxima[r] = merged;
     for (std::size_t d = 0; d < page.stride; ++d) {
-      float sum = 0;
-      for (std::size_t j = page.first; j < page.last; ++j) {
+      const float sum = sum_in_runs(page.first, page.last, [&](std::size_t j) {
         const float scale = page.value_scales == nullptr ? 1.0F : page.value_scales[j];
-        sum += (weights[j] * scale) * widen(page.values, j * page.stride + d, Cached{});
-      }
+        return (weights[j] * scale) * widen(page.values, j * page.stride + d, Cached{});
+      });
       float& out = page.out[r * page.stride + d];
       out = out * keep + sum * take;
     }

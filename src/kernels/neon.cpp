@@ -214,7 +214,7 @@ inline void store_bf16(std::uint16_t* p, const Floats& x) {
   }
 }
 
-constexpr std::size_t kFloatsAtOnce = 1;  // times four rows: 16 sums of the 32 registers
+constexpr std::size_t kFloatsAtOnce = 1;
 
 // Ternary product: 4 rows per register.
 constexpr std::size_t kRowLanes = 4;

@@ -25,27 +25,6 @@ namespace {
 
 constexpr std::uint32_t kInfinityBits = 0x7f800000;
 
-/// One stored row as floats [columns], without any scale tensor.
-void load_row(const StoredTensor& tensor, std::size_t row, const Runtime& runtime, float* out) {
-  const std::size_t columns = tensor.shape.columns();
-  if (tensor.encoding != Encoding::f16 && tensor.encoding != Encoding::bf16) {
-    decode_to_float(tensor, row, 1, {out, columns});
-    return;
-  }
-  // Through an aligned chunk: a tensor may begin at any byte of its file.
-  std::array<std::uint16_t, 1024> chunk;
-  const std::byte* const bytes = tensor.bytes.data() + row * columns * sizeof(std::uint16_t);
-  for (std::size_t k = 0; k < columns; k += chunk.size()) {
-    const std::size_t n = std::min(chunk.size(), columns - k);
-    std::memcpy(chunk.data(), bytes + k * sizeof(std::uint16_t), n * sizeof(std::uint16_t));
-    if (tensor.encoding == Encoding::f16) {
-      runtime.kernels().f16_to_f32(chunk.data(), out + k, n);
-    } else {
-      runtime.kernels().bf16_to_f32(chunk.data(), out + k, n);
-    }
-  }
-}
-
 /// Where the row that Hugging Face numbers `row` lies.
 std::size_t stored_row(const ModelSource& source, const SourceWeight& weight, std::size_t row) {
   return weight.rows_are_permuted ? query_key_permuted_row(row, source.config().head_dim) : row;
@@ -120,7 +99,7 @@ class MasterReader : public ProjectionReader {
   std::size_t columns() const { return weight_.tensor.shape.columns(); }
 
   void load(std::size_t row, float* out) const {
-    load_row(weight_.tensor, stored_row(source_, weight_, row), runtime_, out);
+    load_stored_row(weight_.tensor, stored_row(source_, weight_, row), runtime_, out);
     if (factor_ != 1) {
       std::transform(out, out + columns(), out, [this](float w) { return w * factor_; });
     }
@@ -232,6 +211,40 @@ SquareSums square_sums(const float* weights, const float* approximations, std::s
           std::accumulate(error_lanes.begin(), error_lanes.end(), 0.0)};
 }
 
+void load_stored_row(const StoredTensor& tensor, std::size_t row, const Runtime& runtime,
+                     float* out) {
+  const kernels::KernelTable& kernels = runtime.kernels();
+  const std::size_t columns = tensor.shape.columns();
+  const std::byte* const bytes = tensor.bytes.data() + row * (tensor.bytes.size() / tensor.shape.rows());
+  switch (tensor.encoding) {
+    case Encoding::f16:
+    case Encoding::bf16:
+      break;
+    case Encoding::q8_0:
+      kernels.q8_0_to_f32(bytes, columns, out);
+      return;
+    case Encoding::q6_k:
+      kernels.q6_k_to_f32(bytes, columns, out);
+      return;
+    default:
+      decode_to_float(tensor, row, 1, {out, columns});
+      return;
+  }
+  const auto widen =
+      tensor.encoding == Encoding::f16 ? kernels.f16_to_f32 : kernels.bf16_to_f32;
+  if (reinterpret_cast<std::uintptr_t>(bytes) % alignof(std::uint16_t) == 0) {
+    widen(reinterpret_cast<const std::uint16_t*>(bytes), out, columns);
+    return;
+  }
+  // Through an aligned chunk: a tensor may begin at any byte of its file.
+  std::array<std::uint16_t, 1024> chunk;
+  for (std::size_t k = 0; k < columns; k += chunk.size()) {
+    const std::size_t n = std::min(chunk.size(), columns - k);
+    std::memcpy(chunk.data(), bytes + k * sizeof(std::uint16_t), n * sizeof(std::uint16_t));
+    widen(chunk.data(), out + k, n);
+  }
+}
+
 bool needs_measuring(const SourceWeight& weight) {
   return !weight.hf_packed && !is_ternary_type(weight.tensor.encoding);
 }
@@ -267,7 +280,7 @@ void read_float_row(const ModelSource& source, const SourceWeight& weight, const
                    [scale](std::int8_t trit) { return scale * static_cast<float>(trit); });
     return;
   }
-  load_row(weight.tensor, stored_row(source, weight, row), runtime, out.data());
+  load_stored_row(weight.tensor, stored_row(source, weight, row), runtime, out.data());
   const float factor = scale_factor(weight);
   const float added = weight.one_was_added ? 1 : 0;
   for (float& value : out) {

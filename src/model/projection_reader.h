@@ -62,6 +62,10 @@ std::unique_ptr<ProjectionReader> open_projection(const ModelSource& source,
 /// Whether open_projection reads the whole matrix to find its scale, as of all but ternary types.
 bool needs_measuring(const SourceWeight& weight);
 
+/// One stored row as floats [columns], without any scale tensor, wherever the bytes lie.
+void load_stored_row(const StoredTensor& tensor, std::size_t row, const Runtime& runtime,
+                     float* out);
+
 /// One row of any weight as the numbers that the model computes with, scales applied: [columns].
 void read_float_row(const ModelSource& source, const SourceWeight& weight, const Runtime& runtime,
                     std::size_t row, std::span<float> out);

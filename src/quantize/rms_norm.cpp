@@ -67,15 +67,24 @@ class RowNorm {
 
 Tensor rms_norm(const TensorView& x, std::span<const float> gain, float eps,
                 const Runtime& runtime) {
-  const RowNorm norm(x, gain, eps, runtime);
   Tensor result{std::vector<float>(x.shape().numel()), x.shape()};
+  rms_norm(x, gain, eps, result.data, runtime);
+  return result;
+}
+
+void rms_norm(const TensorView& x, std::span<const float> gain, float eps, std::span<float> out,
+              const Runtime& runtime) {
+  const RowNorm norm(x, gain, eps, runtime);
+  if (out.size() != x.shape().numel()) {
+    throw ShapeMismatch(message("rms_norm: expected an output of ", x.shape().numel(),
+                                " elements, found ", out.size()));
+  }
   const std::size_t bad = first_bad_row(x.rows(), x.columns(), runtime, [&](std::size_t row) {
-    return norm.apply(row, result.data.data() + row * x.columns()) < kNonFiniteBits;
+    return norm.apply(row, out.data() + row * x.columns()) < kNonFiniteBits;
   });
   if (bad != x.rows()) {
     norm.throw_bad_row(bad);
   }
-  return result;
 }
 
 void rms_norm_quantize(const TensorView& x, std::span<const float> gain, const BitNetConfig& config,

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// LanguageModel: a transformer that turns token ids into logits, and the cache that it remembers a
+// text in.
+#pragma once
+
+#include <bitnet/checkpoint.h>
+#include <bitnet/model_config.h>
+#include <bitnet/runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bitnet {
+
+using TokenId = std::uint32_t;
+
+/// How keys and values are kept.
+enum class CacheType {
+  f32,
+  f16,
+  q8_0,  ///< int8, one float32 scale for each position and head
+};
+std::string_view to_string(CacheType type);
+
+/// Keys and values of one text. Grows by forward(); not thread-safe.
+class KvCache {
+ public:
+  virtual ~KvCache() = default;
+  /// Positions that are filled, and that there is room for.
+  virtual std::size_t size() const = 0;
+  virtual std::size_t capacity() const = 0;
+  /// Forgets all positions from `size` on. InvalidArgument when there are fewer.
+  virtual void truncate(std::size_t size) = 0;
+};
+
+/// For which tokens of a step results are wanted.
+enum class OutputRows {
+  none,  ///< the step only fills the cache
+  last,  ///< one row, for the last token
+  all,   ///< one row for each token
+};
+
+/// Tokens that continue one text: many for a prompt, one for each step of generation.
+struct SequenceStep {
+  std::span<const TokenId> tokens;  ///< [T], at least one
+  KvCache* cache = nullptr;         ///< of this model; each cache at most once in a batch
+  OutputRows output = OutputRows::last;
+
+  std::size_t rows() const {
+    return output == OutputRows::none ? 0 : output == OutputRows::last ? 1 : tokens.size();
+  }
+};
+
+/// What a model keeps in memory, in bytes.
+struct ModelMemory {
+  std::size_t projections = 0;  ///< packed ternary weights, with their scales
+  std::size_t embedding = 0;    ///< 0 when rows are read from the file, or when it is the head
+  std::size_t head = 0;
+  std::size_t norms = 0;
+};
+
+/// Results depend on tokens and weights alone: not on threads, instruction set, batch or on how a
+/// text is cut into steps.
+class LanguageModel {
+ public:
+  virtual ~LanguageModel() = default;
+  virtual const ModelConfig& config() const = 0;
+  /// Longest text that one cache can hold: max_position_embeddings.
+  virtual std::size_t max_positions() const = 0;
+  /// Memory is taken as the cache fills. InvalidArgument unless 1 <= max_tokens <= max_positions().
+  /// nullopt: default_cache_type().
+  virtual std::unique_ptr<KvCache> new_kv_cache(
+      std::size_t max_tokens, std::optional<CacheType> type = std::nullopt) const = 0;
+  /// f32 where a position takes at most 16 KiB in f16 (small models), else f16.
+  virtual CacheType default_cache_type() const = 0;
+  /// Bytes of one position in such a cache.
+  virtual std::size_t cache_bytes_per_position(CacheType type) const = 0;
+  /// Appends each step's tokens to its cache and writes the logits [R, V] of the wanted rows, steps
+  /// in order. UnsupportedError for an embedding model, InvalidArgument for a token that is none, a
+  /// cache that is too full (its size() then says how far it is filled; nothing was changed), or a
+  /// wrong number of logits. One call at a time.
+  virtual void forward(std::span<const SequenceStep> batch, std::span<float> logits) = 0;
+  /// The same up to the final norm: states [R, hidden_size].
+  virtual void hidden_states(std::span<const SequenceStep> batch, std::span<float> states) = 0;
+  virtual ModelMemory memory() const = 0;
+  /// Weights that one token reads, in bytes: projections and head.
+  virtual std::size_t bytes_per_token() const = 0;
+  /// What was decided when the model was loaded: one sentence each.
+  virtual const std::vector<std::string>& notes() const = 0;
+};
+
+/// How the output head is kept.
+enum class HeadType {
+  automatic,  ///< as stored, but q8_0 for a head of more than 256 MiB in 16 or 32 bits
+  stored,
+  q8_0,
+  q6_k,
+};
+
+struct LoadOptions {
+  HeadType head = HeadType::automatic;
+  /// For GGUF files and packed checkpoints that do not say it (convert_checkpoint.h).
+  std::optional<std::string> hidden_act = std::nullopt;
+  std::optional<std::string> linear_class = std::nullopt;
+  std::optional<Encoding> i2_s_layout = std::nullopt;
+};
+
+/// Loads a ternary model of any dialect, with weights packed for this runtime's kernels. The
+/// runtime must outlive it; the checkpoint stays open as long as the model needs it. Throws
+/// UnsupportedError for an unknown architecture, a float model, or a RoPE scaling that is not
+/// implemented; FormatError and others as the checkpoint's readers do.
+std::unique_ptr<LanguageModel> load_model(const Checkpoint& checkpoint, const Runtime& runtime,
+                                          const LoadOptions& options = {});
+
+/// A model of the given shape with random weights: for measurements without a file. Architectures
+/// and hidden_act decide the family. The head is q8_0.
+std::unique_ptr<LanguageModel> synthetic_model(const ModelConfig& config, const Runtime& runtime);
+
+}  // namespace bitnet

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+// From the weights of a checkpoint to a Transformer.
+#include <bitnet/error.h>
+#include <bitnet/model.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <random>
+#include <utility>
+
+#include "base/message.h"
+#include "formats/encoding.h"
+#include "formats/float_encodings.h"
+#include "kernels/kernel_table.h"
+#include "model/conversion_plan.h"
+#include "model/model_source.h"
+#include "model/projection_reader.h"
+#include "model/row_blocks.h"
+#include "model/transformer.h"
+#include "ternary/ternary_storage.h"
+
+namespace bitnet {
+namespace {
+
+/// Five trits to a byte where one byte permutation unpacks them; elsewhere unpacking would cost
+/// more than the bytes that it saves (bench/README.md).
+TileLayout layout_for(const Runtime& runtime) {
+  return runtime.kernels().name == "avx512-vbmi" ? TileLayout::t16 : TileLayout::t2;
+}
+
+/// Fills a weight panel by panel: digits_of(row, digits [columns]) writes trits + 1 and returns how
+/// many are zero trits.
+template <class DigitsOf>
+TernaryWeight pack_panels(std::size_t rows, std::size_t columns, float scale,
+                          const Runtime& runtime, const DigitsOf& digits_of) {
+  const TileLayout layout = layout_for(runtime);
+  TernaryWeightBuilder builder(rows, columns, Granularity::tensor, 0, layout);
+  const std::size_t padded = builder.steps() * step_inputs(layout);
+  const auto pack =
+      layout == TileLayout::t16 ? runtime.kernels().pack_t16 : runtime.kernels().pack_t2;
+  std::atomic<std::size_t> zeros = 0;
+  parallel_rows(runtime, builder.panels(), [&](std::size_t panel) {
+    thread_local AlignedVector<std::uint8_t> digits;
+    digits.assign(kPanelRows * padded, 1);
+    const std::size_t first = panel * kPanelRows;
+    std::size_t panel_zeros = 0;
+    for (std::size_t i = 0; i < kPanelRows && first + i < rows; ++i) {
+      panel_zeros += digits_of(first + i, digits.data() + i * padded);
+    }
+    pack(digits.data(), padded, builder.steps(), builder.panel(panel));
+    zeros += panel_zeros;
+  });
+  builder.set_scale(0, 0, scale);
+  return builder.finish(zeros);
+}
+
+class Loader {
+ public:
+  Loader(const Checkpoint& checkpoint, const Runtime& runtime, const LoadOptions& options)
+      : checkpoint_(checkpoint),
+        runtime_(runtime),
+        options_(options),
+        source_(checkpoint,
+                {.hidden_act = options.hidden_act,
+                 .linear_class = options.linear_class,
+                 .i2_s_layout = options.i2_s_layout},
+                runtime) {
+    if (!is_ternary_model(source_)) {
+      throw UnsupportedError(message(
+          checkpoint.path().string(), ": expected a ternary model, found float weights of ",
+          source_.family().hugging_face, "; `bitnet quantize` makes one (and loses what the model ",
+          "has learned, unless it was trained for it)"));
+    }
+  }
+
+  std::unique_ptr<LanguageModel> load() {
+    notes_ = source_.notes();
+    ModelWeights weights;
+    load_embedding(weights);
+    weights.norm = vector("output_norm.weight");
+    for (std::size_t i = 0; i < source_.config().num_hidden_layers; ++i) {
+      weights.layers.push_back(load_layer(i));
+    }
+    return std::make_unique<Transformer>(source_.config(), std::move(weights), std::move(notes_),
+                                         runtime_);
+  }
+
+ private:
+  const SourceWeight& required(const std::string& name) const {
+    const SourceWeight* const weight = source_.find(name);
+    if (weight == nullptr) {
+      throw FormatError(message(checkpoint_.path().string(), ": expected a tensor ", name));
+    }
+    return *weight;
+  }
+
+  void load_embedding(ModelWeights& weights) {
+    const SourceWeight& embedding = required("token_embd.weight");
+    weights.embedding = FloatMatrix::mapped(checkpoint_, embedding.tensor);
+    if (source_.family().architecture == "gemma3") {
+      weights.embedding_scale =
+          static_cast<float>(std::sqrt(static_cast<double>(source_.config().hidden_size)));
+    }
+    if (source_.family().has_head) {
+      const SourceWeight* const output = source_.find("output.weight");
+      weights.head = load_head((output == nullptr ? embedding : *output).tensor);
+      // Tied and kept as stored, the copy serves both.
+      if (output == nullptr && weights.head->encoding() == embedding.tensor.encoding) {
+        weights.embedding = *weights.head;
+      }
+    }
+  }
+
+  FloatMatrix load_head(const StoredTensor& tensor) {
+    constexpr std::size_t kLargeHead = std::size_t{256} << 20;
+    Encoding encoding = tensor.encoding;
+    if (options_.head == HeadType::q8_0 || options_.head == HeadType::q6_k) {
+      encoding = options_.head == HeadType::q8_0 ? Encoding::q8_0 : Encoding::q6_k;
+    } else if (options_.head == HeadType::automatic && is_float_type(tensor.encoding) &&
+               tensor.bytes.size() > kLargeHead &&
+               tensor.shape.columns() % block_layout(Encoding::q8_0).elements == 0) {
+      encoding = Encoding::q8_0;
+    }
+    if (encoding == tensor.encoding) {
+      return FloatMatrix::copied(checkpoint_, tensor, runtime_);
+    }
+    notes_.push_back(message("output head: ", tensor.type_name, " in the file, ",
+                             to_string(encoding), " in memory"));
+    return FloatMatrix::encoded(checkpoint_, tensor, encoding, runtime_);
+  }
+
+  /// Empty when the family has no such norm.
+  std::vector<float> vector(const std::string& name) const {
+    const SourceWeight* const weight = source_.find(name);
+    if (weight == nullptr) {
+      return {};
+    }
+    std::vector<float> values(weight->name.columns);
+    read_float_row(source_, *weight, runtime_, 0, values);
+    if (weight->name.gguf_adds_one) {  // Gemma multiplies by 1 + gain
+      std::ranges::transform(values, values.begin(), [](float gain) { return gain + 1; });
+    }
+    return values;
+  }
+
+  Projection projection(const std::string& prefix, const std::string& name) const {
+    const SourceWeight& weight = required(prefix + name + ".weight");
+    const auto reader = open_projection(source_, weight, runtime_, [](std::uint64_t) {});
+    const std::size_t columns = weight.name.columns;
+    TernaryWeight packed = pack_panels(
+        weight.name.rows, columns, reader->scale(), runtime_,
+        [&](std::size_t row, std::uint8_t* digits) {
+          thread_local AlignedVector<float> scratch;
+          scratch.resize(2 * columns);
+          auto* const trits = reinterpret_cast<std::int8_t*>(digits);
+          reader->read_row(row, scratch.data(), trits);
+          std::size_t zeros = 0;
+          for (std::size_t k = 0; k < columns; ++k) {
+            zeros += trits[k] == 0 ? 1 : 0;
+            digits[k] = static_cast<std::uint8_t>(trits[k] + 1);
+          }
+          return zeros;
+        });
+    checkpoint_.release(weight.tensor);
+    return {std::move(packed), vector(prefix + name + "_norm_in.weight")};
+  }
+
+  LayerWeights load_layer(std::size_t index) const {
+    const std::string prefix = message("blk.", index, ".");
+    const auto norm = [&](const char* name) { return vector(prefix + name + ".weight"); };
+    const auto linear = [&](const char* name) { return projection(prefix, name); };
+    const ModelConfig& config = source_.config();
+    const std::uint64_t pattern = config.sliding_window_pattern;
+    return {.attention_norm = norm("attn_norm"),
+            .q_proj = linear("attn_q"),
+            .k_proj = linear("attn_k"),
+            .v_proj = linear("attn_v"),
+            .q_norm = norm("attn_q_norm"),
+            .k_norm = norm("attn_k_norm"),
+            .attention_sub_norm = norm("attn_sub_norm"),
+            .o_proj = linear("attn_output"),
+            .attention_post_norm = norm("post_attention_norm"),
+            .feed_forward_norm = norm("ffn_norm"),
+            .gate_proj = linear("ffn_gate"),
+            .up_proj = linear("ffn_up"),
+            .feed_forward_sub_norm = norm("ffn_sub_norm"),
+            .down_proj = linear("ffn_down"),
+            .feed_forward_post_norm = norm("post_ffw_norm"),
+            .sliding = config.sliding_window.has_value() &&
+                       (pattern == 0 || (index + 1) % pattern != 0)};
+  }
+
+  const Checkpoint& checkpoint_;
+  const Runtime& runtime_;
+  const LoadOptions& options_;
+  ModelSource source_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace
+
+std::unique_ptr<LanguageModel> load_model(const Checkpoint& checkpoint, const Runtime& runtime,
+                                          const LoadOptions& options) {
+  return Loader(checkpoint, runtime, options).load();
+}
+
+}  // namespace bitnet

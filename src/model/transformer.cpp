@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: MIT
+#include "model/transformer.h"
+
+#include <bitnet/error.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
+
+#include "base/message.h"
+#include "base/thread_pool.h"
+#include "kernels/kernel_table.h"
+
+namespace bitnet {
+namespace {
+
+/// Tokens computed at once: bounds the buffers, and is past the point where larger parts are
+/// faster.
+constexpr std::size_t kPartTokens = 512;
+
+void gate_exact_gelu(const float* gate, const float* up, std::size_t n, float* out) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const double g = gate[i];
+    out[i] = static_cast<float>(0.5 * g * (1 + std::erf(g * M_SQRT1_2))) * up[i];
+  }
+}
+
+auto choose_gate(const std::string& hidden_act, const kernels::KernelTable& kernels) {
+  if (hidden_act == "relu2") {
+    return kernels.gate_relu2;
+  }
+  if (hidden_act == "silu") {
+    return kernels.gate_silu;
+  }
+  if (hidden_act == "gelu_pytorch_tanh") {
+    return kernels.gate_gelu;
+  }
+  if (hidden_act == "gelu") {
+    return gate_exact_gelu;
+  }
+  throw UnsupportedError(
+      message("hidden_act: expected relu2, silu, gelu or gelu_pytorch_tanh, found ", hidden_act));
+}
+
+double rope_factor(const ModelConfig& config) {
+  if (config.rope_scaling.empty()) {
+    return 1;
+  }
+  if (config.rope_scaling != "linear") {
+    throw UnsupportedError(message("rope_scaling: expected none or linear, found ",
+                                   config.rope_scaling));
+  }
+  return config.rope_scaling_factor;
+}
+
+BitNetConfig arithmetic_of(const ModelConfig& config) {
+  return BitNetConfig::b158().with_eps(static_cast<float>(config.rms_norm_eps));
+}
+
+TensorView view(const AlignedVector<float>& x, std::size_t columns) {
+  return TensorView(x.data(), Shape{x.size() / columns, columns});
+}
+
+std::size_t bytes_of(const Projection& projection) { return projection.weight.memory_bytes(); }
+
+template <class Body>
+void for_each_projection(const LayerWeights& layer, Body body) {
+  for (const Projection* projection :
+       {&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.o_proj, &layer.gate_proj,
+        &layer.up_proj, &layer.down_proj}) {
+    body(*projection);
+  }
+}
+
+}  // namespace
+
+Transformer::Transformer(ModelConfig config, ModelWeights weights, std::vector<std::string> notes,
+                         const Runtime& runtime)
+    : runtime_(runtime),
+      config_(std::move(config)),
+      weights_(std::move(weights)),
+      notes_(std::move(notes)),
+      arithmetic_(arithmetic_of(config_)),
+      gate_(choose_gate(config_.hidden_act, runtime.kernels())),
+      rotary_(config_.head_dim, config_.rope_theta, rope_factor(config_),
+              config_.max_position_embeddings) {
+  if (config_.rope_local_theta) {
+    local_rotary_.emplace(config_.head_dim, *config_.rope_local_theta, 1.0,
+                          config_.max_position_embeddings);
+  }
+}
+
+// ---- The forward pass ----
+
+void Transformer::run_layers() {
+  const std::size_t hidden = config_.hidden_size;
+  hidden_.resize(tokens_.size() * hidden);
+  runtime_.pool().parallel_for(tokens_.size(), [&](std::size_t t) {
+    float* const row = hidden_.data() + t * hidden;
+    weights_.embedding.read_row(tokens_[t].id, runtime_, row);
+    if (weights_.embedding_scale != 1) {
+      std::transform(row, row + hidden, row,
+                     [this](float x) { return x * weights_.embedding_scale; });
+    }
+  });
+  observe("embedding");
+  for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
+    attention(weights_.layers[i], i);
+    feed_forward(weights_.layers[i]);
+    observe(message("layer ", i));
+  }
+}
+
+/// h += Lin_o(Norm(softmax(q kᵀ / √D, causal) v))  with  q, k, v = Lin(Norm(h)), q and k rotated
+void Transformer::attention(const LayerWeights& layer, std::size_t index) {
+  project(hidden_, layer.attention_norm, {&layer.q_proj, &layer.k_proj, &layer.v_proj},
+          {&query_, &key_, &value_});
+  normalize(query_, config_.head_dim, layer.q_norm);
+  normalize(key_, config_.head_dim, layer.k_norm);
+  const RotaryEmbedding& rotary =
+      layer.sliding && local_rotary_ ? *local_rotary_ : rotary_;
+  rotate(query_, config_.num_attention_heads, rotary);
+  rotate(key_, config_.num_key_value_heads, rotary);
+  write_cache(index);
+  context_.resize(query_.size());
+  const double scale_of = config_.query_pre_attn_scalar.value_or(
+      static_cast<double>(config_.head_dim));
+  attend(places_, index,
+         {.heads = config_.num_attention_heads,
+          .score_scale = static_cast<float>(1 / std::sqrt(scale_of)),
+          .window = layer.sliding ? config_.sliding_window.value_or(0) : 0},
+         query_.data(), context_.data(), runtime_);
+  project(context_, layer.attention_sub_norm, {&layer.o_proj}, {&projected_});
+  add_residual(projected_, layer.attention_post_norm);
+}
+
+/// h += Lin_down(Norm(act(Lin_gate(f)) ⊙ Lin_up(f)))  with  f = Norm(h)
+void Transformer::feed_forward(const LayerWeights& layer) {
+  project(hidden_, layer.feed_forward_norm, {&layer.gate_proj, &layer.up_proj},
+          {&gate_values_, &up_values_});
+  constexpr std::size_t kChunk = 4096;
+  runtime_.pool().parallel_for((gate_values_.size() + kChunk - 1) / kChunk, [&](std::size_t i) {
+    const std::size_t first = i * kChunk;
+    const std::size_t count = std::min(kChunk, gate_values_.size() - first);
+    gate_(gate_values_.data() + first, up_values_.data() + first, count,
+          gate_values_.data() + first);
+  });
+  project(gate_values_, layer.feed_forward_sub_norm, {&layer.down_proj}, {&projected_});
+  add_residual(projected_, layer.feed_forward_post_norm);
+}
+
+void Transformer::project(const Floats& x, const std::vector<float>& norm,
+                          std::initializer_list<const Projection*> projections,
+                          std::initializer_list<Floats*> outputs) {
+  const std::size_t columns = (*projections.begin())->weight.in_features();
+  const bool has_own_norms = !(*projections.begin())->norm.empty();
+  const Floats* input = &x;
+  if (has_own_norms && !norm.empty()) {
+    normalized_.resize(x.size());
+    rms_norm(view(x, columns), norm, arithmetic_.eps, normalized_, runtime_);
+    input = &normalized_;
+  }
+  const auto quantize = [&](const std::vector<float>& gain) {
+    if (gain.empty()) {
+      quantize_activations(view(*input, columns), arithmetic_, codes_, runtime_);
+    } else {
+      rms_norm_quantize(view(*input, columns), gain, arithmetic_, codes_, runtime_);
+    }
+  };
+  if (!has_own_norms) {
+    quantize(norm);  // once for all of them
+    panel_.assign(codes_.data, codes_.tokens(), (*projections.begin())->weight);
+  }
+  auto output = outputs.begin();
+  for (const Projection* projection : projections) {
+    if (has_own_norms) {
+      quantize(projection->norm);
+      panel_.assign(codes_.data, codes_.tokens(), projection->weight);
+    }
+    multiply(*projection, **output++);
+  }
+}
+
+void Transformer::multiply(const Projection& projection, Floats& out) {
+  out.resize(panel_.tokens * projection.weight.out_features());
+  ternary_matmul(projection.weight, panel_, codes_.scales, {}, out, runtime_);
+}
+
+void Transformer::normalize(Floats& x, std::size_t columns, const std::vector<float>& gain) {
+  if (!gain.empty()) {
+    rms_norm(view(x, columns), gain, arithmetic_.eps, x, runtime_);
+  }
+}
+
+void Transformer::rotate(Floats& x, std::size_t heads, const RotaryEmbedding& rotary) const {
+  const std::size_t head_dim = config_.head_dim;
+  runtime_.pool().parallel_for(tokens_.size(), [&](std::size_t t) {
+    for (std::size_t h = 0; h < heads; ++h) {
+      rotary.apply(x.data() + (t * heads + h) * head_dim, places_[t].position, runtime_.kernels());
+    }
+  });
+}
+
+void Transformer::write_cache(std::size_t layer) {
+  const std::size_t width = config_.num_key_value_heads * config_.head_dim;
+  runtime_.pool().parallel_for(tokens_.size(), [&](std::size_t t) {
+    // run() made sure that the caches are this model's own.
+    auto* const cache = const_cast<PagedKvCache*>(places_[t].cache);
+    cache->write(layer, places_[t].position, key_.data() + t * width, value_.data() + t * width,
+                 runtime_.kernels());
+  });
+}
+
+void Transformer::add_residual(Floats& x, const std::vector<float>& post_norm) {
+  const std::size_t hidden = config_.hidden_size;
+  normalize(x, hidden, post_norm);
+  runtime_.pool().parallel_for(tokens_.size(), [&](std::size_t t) {
+    runtime_.kernels().add_to(x.data() + t * hidden, hidden, hidden_.data() + t * hidden);
+  });
+}
+
+void Transformer::observe(const std::string& name) const {
+  if (observer_) {
+    observer_(name, hidden_);
+  }
+}
+
+// ---- Batches ----
+
+void Transformer::run(std::span<const SequenceStep> batch,
+                      const std::function<void(std::size_t, const float*)>& finish) {
+  const std::size_t hidden = config_.hidden_size;
+  const auto run_part = [&] {
+    places_.clear();
+    std::ranges::transform(tokens_, std::back_inserter(places_), &Token::place);
+    run_layers();
+    states_.clear();
+    for (std::size_t t = 0; t < tokens_.size(); ++t) {
+      if (tokens_[t].wanted) {
+        const float* const row = hidden_.data() + t * hidden;
+        states_.insert(states_.end(), row, row + hidden);
+      }
+    }
+    if (!states_.empty()) {
+      rms_norm(view(states_, hidden), weights_.norm, arithmetic_.eps, states_, runtime_);
+      finish(states_.size() / hidden, states_.data());
+    }
+    tokens_.clear();
+  };
+  tokens_.clear();
+  for (const SequenceStep& step : batch) {
+    auto& cache = static_cast<PagedKvCache&>(*step.cache);
+    for (std::size_t i = 0; i < step.tokens.size(); ++i) {
+      const bool is_last = i + 1 == step.tokens.size();
+      cache.extend(1);
+      tokens_.push_back({step.tokens[i],
+                         {&cache, cache.size() - 1},
+                         step.output == OutputRows::all ||
+                             (step.output == OutputRows::last && is_last)});
+      if (tokens_.size() == kPartTokens) {
+        run_part();
+      }
+    }
+  }
+  if (!tokens_.empty()) {
+    run_part();
+  }
+}
+
+void Transformer::check(std::span<const SequenceStep> batch, std::size_t width,
+                        std::size_t output_size) const {
+  std::size_t rows = 0;
+  std::set<const KvCache*> caches;
+  for (const SequenceStep& step : batch) {
+    const auto* const cache = dynamic_cast<const PagedKvCache*>(step.cache);
+    if (cache == nullptr || cache->layout().head_dim() != config_.head_dim ||
+        cache->layout().kv_heads() != config_.num_key_value_heads) {
+      throw InvalidArgument("forward: expected a KV cache that this model made");
+    }
+    if (!caches.insert(cache).second) {
+      throw InvalidArgument("forward: expected each KV cache once in a batch, found one twice");
+    }
+    if (step.tokens.empty()) {
+      throw InvalidArgument("forward: expected at least one token in each step, found none");
+    }
+    const auto bad = std::ranges::find_if(
+        step.tokens, [this](TokenId id) { return id >= config_.vocab_size; });
+    if (bad != step.tokens.end()) {
+      throw InvalidArgument(message("forward: expected token ids below ", config_.vocab_size,
+                                    ", found ", *bad));
+    }
+    if (step.tokens.size() > cache->capacity() - cache->size()) {
+      throw InvalidArgument(message("forward: the context is full: it holds ", cache->size(),
+                                    " of ", cache->capacity(), " tokens, and ",
+                                    step.tokens.size(), " more do not fit"));
+    }
+    rows += step.rows();
+  }
+  if (output_size != rows * width) {
+    throw InvalidArgument(message("forward: expected an output of ", rows, " x ", width,
+                                  " numbers, found ", output_size));
+  }
+}
+
+void Transformer::forward(std::span<const SequenceStep> batch, std::span<float> logits) {
+  if (!weights_.head) {
+    throw UnsupportedError("this is an embedding model: it has no output head");
+  }
+  check(batch, config_.vocab_size, logits.size());
+  float* out = logits.data();
+  run(batch, [&](std::size_t rows, const float* states) {
+    weights_.head->multiply(states, rows, out, runtime_);
+    out += rows * config_.vocab_size;
+  });
+}
+
+void Transformer::hidden_states(std::span<const SequenceStep> batch, std::span<float> states) {
+  check(batch, config_.hidden_size, states.size());
+  float* out = states.data();
+  run(batch, [&](std::size_t rows, const float* normed) {
+    out = std::copy_n(normed, rows * config_.hidden_size, out);
+  });
+}
+
+// ---- Caches and sizes ----
+
+std::shared_ptr<KvPagePool> Transformer::pool_of(CacheType type) const {
+  const std::lock_guard lock(pools_mutex_);
+  const auto found = std::ranges::find_if(
+      pools_, [type](const auto& pool) { return pool->layout().type() == type; });
+  if (found != pools_.end()) {
+    return *found;
+  }
+  return pools_.emplace_back(std::make_shared<KvPagePool>(KvLayout(
+      config_.num_hidden_layers, config_.num_key_value_heads, config_.head_dim, type)));
+}
+
+std::unique_ptr<KvCache> Transformer::new_kv_cache(std::size_t max_tokens,
+                                                   std::optional<CacheType> type) const {
+  if (max_tokens == 0 || max_tokens > max_positions()) {
+    throw InvalidArgument(message("context: expected 1 to ", max_positions(),
+                                  " tokens (max_position_embeddings), found ", max_tokens));
+  }
+  return std::make_unique<PagedKvCache>(pool_of(type.value_or(default_cache_type())), max_tokens);
+}
+
+CacheType Transformer::default_cache_type() const {
+  constexpr std::size_t kSmall = 16384;
+  return cache_bytes_per_position(CacheType::f16) <= kSmall ? CacheType::f32 : CacheType::f16;
+}
+
+std::size_t Transformer::cache_bytes_per_position(CacheType type) const {
+  return KvLayout(config_.num_hidden_layers, config_.num_key_value_heads, config_.head_dim, type)
+             .page_bytes() /
+         KvLayout::kPagePositions;
+}
+
+ModelMemory Transformer::memory() const {
+  ModelMemory memory;
+  for (const LayerWeights& layer : weights_.layers) {
+    for_each_projection(layer, [&](const Projection& projection) {
+      memory.projections += bytes_of(projection);
+      memory.norms += projection.norm.size() * sizeof(float);
+    });
+    for (const std::vector<float>* norm :
+         {&layer.attention_norm, &layer.q_norm, &layer.k_norm, &layer.attention_sub_norm,
+          &layer.attention_post_norm, &layer.feed_forward_norm, &layer.feed_forward_sub_norm,
+          &layer.feed_forward_post_norm}) {
+      memory.norms += norm->size() * sizeof(float);
+    }
+  }
+  memory.norms += weights_.norm.size() * sizeof(float);
+  memory.head = weights_.head ? weights_.head->memory_bytes() : 0;
+  memory.embedding = config_.tie_word_embeddings ? 0 : weights_.embedding.memory_bytes();
+  return memory;
+}
+
+std::size_t Transformer::bytes_per_token() const {
+  std::size_t bytes = weights_.head ? weights_.head->stored_bytes() : 0;
+  for (const LayerWeights& layer : weights_.layers) {
+    for_each_projection(layer,
+                        [&](const Projection& projection) { bytes += bytes_of(projection); });
+  }
+  return bytes;
+}
+
+}  // namespace bitnet
