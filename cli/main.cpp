@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
   bitnet::cli::add_convert_command(app, chosen);
   bitnet::cli::add_inspect_command(app, chosen);
   bitnet::cli::add_verify_command(app, chosen);
+  bitnet::cli::add_tokenize_command(app, chosen);
   bitnet::cli::add_doctor_command(app, chosen);
   bitnet::cli::add_bench_command(app, chosen);
 

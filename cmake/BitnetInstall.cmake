@@ -25,5 +25,12 @@ install(FILES
 set(pkgconfig_folder ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH prefix_from_pkgconfig /${pkgconfig_folder} /)
 string(REGEX REPLACE "/$" "" prefix_from_pkgconfig ${prefix_from_pkgconfig})
+# Users of a static library link what it needs.
+set(bitnet_private_libraries)
+get_target_property(library_type bitnet TYPE)
+get_target_property(link_libraries bitnet LINK_LIBRARIES)
+if(library_type STREQUAL "STATIC_LIBRARY" AND "pcre2-8" IN_LIST link_libraries)
+  set(bitnet_private_libraries " -lpcre2-8")
+endif()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/bitnet.pc.in bitnet.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/bitnet.pc DESTINATION ${pkgconfig_folder})

@@ -17,4 +17,5 @@
 #include <bitnet/ste.h>
 #include <bitnet/tensor.h>
 #include <bitnet/ternary_weight.h>
+#include <bitnet/tokenizer.h>
 #include <bitnet/verify_checkpoint.h>

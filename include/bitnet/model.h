@@ -6,6 +6,7 @@
 #include <bitnet/checkpoint.h>
 #include <bitnet/model_config.h>
 #include <bitnet/runtime.h>
+#include <bitnet/tokenizer.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -17,8 +18,6 @@
 #include <vector>
 
 namespace bitnet {
-
-using TokenId = std::uint32_t;
 
 /// How keys and values are kept.
 enum class CacheType {

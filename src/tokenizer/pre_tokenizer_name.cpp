@@ -86,6 +86,14 @@ const PreTokenizer* find_pre_tokenizer(std::string_view name) {
   return found == kPreTokenizers.end() ? nullptr : found;
 }
 
+std::string pre_tokenizer_names() {
+  std::string names;
+  for (const PreTokenizer& known : kPreTokenizers) {
+    names += (names.empty() ? "" : ", ") + std::string(known.name);
+  }
+  return names;
+}
+
 std::string pre_tokenizer_name(std::span<const std::string> patterns, bool ignore_merges,
                                std::size_t vocab_size, std::optional<TokenId> eos) {
   constexpr std::size_t kFalcon3Vocabulary = 131072;
@@ -100,19 +108,18 @@ std::string pre_tokenizer_name(std::span<const std::string> patterns, bool ignor
     }
     return ignore_merges ? "llama-bpe" : "smaug-bpe";
   }
-  std::string names;
   for (const PreTokenizer& known : kPreTokenizers) {
     if (same_patterns(patterns, known.patterns)) {
       return std::string(known.name);
     }
-    names += (names.empty() ? "" : ", ") + std::string(known.name);
   }
   std::string found;
   for (const std::string& pattern : patterns) {
     found += (found.empty() ? "" : " then ") + pattern;
   }
-  throw UnsupportedError(message("pre_tokenizer: expected the patterns of one of ", names,
-                                 ", found ", found.empty() ? "none" : found));
+  throw UnsupportedError(message("pre_tokenizer: expected the patterns of one of ",
+                                 pre_tokenizer_names(), ", found ",
+                                 found.empty() ? "none" : found));
 }
 
 }  // namespace bitnet

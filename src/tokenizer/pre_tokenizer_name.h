@@ -25,6 +25,9 @@ extern const std::string_view kGpt2Pattern;
 /// nullptr for a name that is not known here.
 const PreTokenizer* find_pre_tokenizer(std::string_view name);
 
+/// All names: "llama-bpe, llama3, ...".
+std::string pre_tokenizer_names();
+
 /// The name of a file's patterns, however they are spelled. Names also tell models apart whose
 /// patterns agree: by the size of the vocabulary and its eos id. UnsupportedError names the
 /// patterns and the known names.

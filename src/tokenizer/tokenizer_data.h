@@ -2,6 +2,8 @@
 // TokenizerData: what a tokenizer is, whichever file it comes from (docs/formats/tokenizers.md).
 #pragma once
 
+#include <bitnet/tokenizer.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -27,8 +29,6 @@ enum class TokenType : std::int32_t {
   unused = 5,
   byte = 6
 };
-
-using TokenId = std::uint32_t;
 
 /// A token that is cut out of the text before anything else, as Hugging Face describes it.
 struct AddedToken {

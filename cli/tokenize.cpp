@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+// `bitnet tokenize`: how does a model see a text?
+#include <bitnet/error.h>
+#include <bitnet/tokenizer.h>
+
+#include <charconv>
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+
+namespace bitnet::cli {
+namespace {
+
+struct TokenizeOptions {
+  std::string model;
+  std::optional<std::string> prompt;
+  std::string file;
+  std::optional<std::string> ids_to_decode;
+  std::string pre;
+  bool ids = false;
+  bool count = false;
+  bool json = false;
+  bool no_bos = false;
+  bool parse_special = false;
+};
+
+std::string read_text(const TokenizeOptions& options) {
+  if (options.prompt) {
+    return *options.prompt;
+  }
+  if (options.file.empty()) {
+    return {std::istreambuf_iterator<char>(std::cin), {}};
+  }
+  std::ifstream file(options.file, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  if (!file) {
+    throw IoError(options.file + ": cannot be read");
+  }
+  return text;
+}
+
+/// Numbers between anything that is no digit: "[1, 2]", "1 2".
+std::vector<TokenId> parse_ids(const std::string& text) {
+  constexpr std::string_view kDigits = "0123456789";
+  constexpr std::string_view kBetween = " ,[]\t\n\r";
+  std::vector<TokenId> ids;
+  for (std::size_t at = text.find_first_not_of(kBetween); at != std::string::npos;
+       at = text.find_first_not_of(kBetween, at)) {
+    const std::size_t end = std::min(text.find_first_not_of(kDigits, at), text.size());
+    TokenId id = 0;
+    const auto [stop, error] = std::from_chars(text.data() + at, text.data() + end, id);
+    if (error != std::errc() || stop != text.data() + end) {
+      throw InvalidArgument("--decode: expected token ids, found '" + text.substr(at) + "'");
+    }
+    ids.push_back(id);
+    at = end;
+  }
+  return ids;
+}
+
+/// Quoted, on one line; bytes that are no UTF-8 as U+FFFD.
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string bracketed(const std::vector<TokenId>& ids) {
+  std::string text = "[";
+  for (const TokenId id : ids) {
+    text += (text.size() == 1 ? "" : ", ") + std::to_string(id);
+  }
+  return text + "]";
+}
+
+void print_json(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
+  nlohmann::ordered_json json;
+  json["ids"] = ids;
+  json["tokens"] = nlohmann::ordered_json::array();
+  for (const TokenId id : ids) {
+    json["tokens"].push_back(tokenizer.token_bytes(id));
+  }
+  std::cout << json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+}
+
+void print_tokens(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
+  for (const TokenId id : ids) {
+    std::cout << id << '\t' << quoted(tokenizer.token_bytes(id)) << '\n';
+  }
+}
+
+void print_count(std::size_t bytes, std::size_t tokens, std::chrono::duration<double> time) {
+  constexpr double kMega = 1e6;
+  std::cout << tokens << '\n';
+  std::cerr << format_bytes(bytes) << " of text, "
+            << format_fixed(static_cast<double>(bytes) / kMega / time.count(), 1)
+            << " MB/s on one thread\n";
+}
+
+int run(const TokenizeOptions& options) {
+  const Tokenizer tokenizer = load_tokenizer(options.model, options.pre);
+  if (options.ids_to_decode) {
+    std::cout << tokenizer.decode(parse_ids(*options.ids_to_decode), options.parse_special);
+    return 0;
+  }
+  const std::string text = read_text(options);
+  const auto start = std::chrono::steady_clock::now();
+  const std::vector<TokenId> ids = tokenizer.encode(
+      text, {.add_special = !options.no_bos, .parse_special = options.parse_special});
+  const auto time = std::chrono::steady_clock::now() - start;
+  if (options.count) {
+    print_count(text.size(), ids.size(), time);
+  } else if (options.json) {
+    print_json(tokenizer, ids);
+  } else if (options.ids) {
+    std::cout << bracketed(ids) << '\n';
+  } else {
+    print_tokens(tokenizer, ids);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_tokenize_command(CLI::App& app, Command& chosen) {
+  CLI::App* command = app.add_subcommand("tokenize", "Show how a model sees a text, and back");
+  command->footer(
+      R"(Prints one token per line: its id and its text. A folder needs no weights for this.
+
+Examples:
+  bitnet tokenize -m bitnet-2b4t.gguf -p "Hello world"
+  bitnet tokenize -m models/bitnet-2b4t --ids < text.txt
+  bitnet tokenize -m bitnet-2b4t.gguf --count -f book.txt
+  bitnet tokenize -m bitnet-2b4t.gguf --decode "[9906, 1917]")");
+  auto options = std::make_shared<TokenizeOptions>();
+  command->add_option("-m,--model", options->model, "GGUF file, .safetensors file or folder")
+      ->required()
+      ->type_name("FILE|DIR");
+  CLI::Option* prompt =
+      command->add_option("-p,--prompt", options->prompt, "The text")->type_name("TEXT");
+  CLI::Option* file = command->add_option("-f,--file", options->file, "Read the text from a file")
+                          ->type_name("FILE")
+                          ->excludes(prompt);
+  CLI::Option* decode =
+      command->add_option("--decode", options->ids_to_decode, "Print the text of these ids instead")
+          ->type_name("IDS")
+          ->excludes(prompt)
+          ->excludes(file);
+  CLI::Option* ids = command->add_flag("--ids", options->ids, "Print \"[id, id, ...]\" alone");
+  command->add_flag("--count", options->count, "Print the number of tokens alone")
+      ->excludes(decode)
+      ->excludes(ids);
+  command->add_flag("--no-bos", options->no_bos,
+                    "Add no BOS (and no EOS), whatever the model says");
+  command->add_flag("--parse-special", options->parse_special,
+                    "Read text as \"<|eot_id|>\" as the token; with --decode, print such tokens");
+  command->add_option("--pre", options->pre, "Pre-tokenizer, overriding what the files say")
+      ->type_name("NAME");
+  add_json_option(*command, options->json);
+  command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
+}
+
+}  // namespace bitnet::cli
