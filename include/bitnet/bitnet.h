@@ -8,9 +8,11 @@
 #include <bitnet/convert_checkpoint.h>
 #include <bitnet/diagnostics.h>
 #include <bitnet/error.h>
+#include <bitnet/generation.h>
 #include <bitnet/inspect_checkpoint.h>
 #include <bitnet/model.h>
 #include <bitnet/model_config.h>
+#include <bitnet/perplexity.h>
 #include <bitnet/quantize.h>
 #include <bitnet/runtime.h>
 #include <bitnet/serialization.h>
