@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+#include "loaded_model.h"
+
+#include <bitnet/error.h>
+
+#include <charconv>
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <limits>
+#include <map>
+
+#include "command.h"
+
+namespace bitnet::cli {
+namespace {
+
+std::string read_stream(std::istream& in) {
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+/// "15043+1.5", "15043-inf"
+void parse_bias(const std::string& text, GenerationConfig& config) {
+  TokenId token = 0;
+  float bias = 0;
+  const char* const end = text.data() + text.size();
+  const auto [sign, token_error] = std::from_chars(text.data(), end, token);
+  const bool has_sign = token_error == std::errc() && sign != end && (*sign == '+' || *sign == '-');
+  const bool forbids = has_sign && std::string_view(sign, end) == "-inf";
+  if (has_sign && !forbids) {
+    const auto [stop, error] = std::from_chars(*sign == '+' ? sign + 1 : sign, end, bias);
+    if (error == std::errc() && stop == end) {
+      config.logit_bias[token] = bias;
+      return;
+    }
+  }
+  if (!forbids) {
+    throw CLI::ValidationError("--logit-bias",
+                               "expected TOKEN_ID+BIAS or TOKEN_ID-BIAS, found '" + text + "'");
+  }
+  config.logit_bias[token] = -std::numeric_limits<float>::infinity();
+}
+
+}  // namespace
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("-m,--model", options.model, "GGUF file or Hugging Face folder")
+      ->required()
+      ->type_name("FILE|DIR");
+  add_threads_option(command, options.runtime);
+  static const std::map<std::string, HeadType> kHeads = {{"auto", HeadType::automatic},
+                                                         {"stored", HeadType::stored},
+                                                         {"q8_0", HeadType::q8_0},
+                                                         {"q6_k", HeadType::q6_k}};
+  command
+      .add_option("--head-type", options.load.head,
+                  "Output head in memory (auto: as stored; q8_0 for 16-bit heads above 256 MiB)")
+      ->transform(CLI::CheckedTransformer(kHeads).description(""))
+      ->type_name("auto|stored|q8_0|q6_k");
+  static const std::map<std::string, CacheType> kCaches = {
+      {"f32", CacheType::f32}, {"f16", CacheType::f16}, {"q8_0", CacheType::q8_0}};
+  command
+      .add_option("--cache-type,--cache-type-k,-ctk", options.cache_type,
+                  "Keys and values (default: f16, for small models f32)")
+      ->transform(CLI::CheckedTransformer(kCaches).description(""))
+      ->type_name("f32|f16|q8_0");
+  command.add_option("--hidden-act", options.load.hidden_act,
+                     "Activation function of a GGUF file that does not say it: relu2 or silu")
+      ->type_name("NAME");
+  command.add_option("--linear-class", options.load.linear_class,
+                     "How packed scales are meant: bitlinear (divide) or autobitlinear (multiply)")
+      ->type_name("CLASS");
+  static const std::map<std::string, Encoding> kLayouts = {{"128", Encoding::i2_s},
+                                                           {"64", Encoding::i2_s_64},
+                                                           {"rows4", Encoding::i2_s_rows4}};
+  command.add_option("--i2s-layout", options.load.i2_s_layout, "Layout of an I2_S file")
+      ->transform(CLI::CheckedTransformer(kLayouts).description(""))
+      ->type_name("128|64|rows4");
+  command.add_option("--pre", options.pre, "Name of the pre-tokenizer, when the file's is wrong")
+      ->type_name("NAME");
+}
+
+LoadedModel::LoadedModel(const ModelOptions& options)
+    : runtime_(options.runtime), path_(options.model) {
+  const auto start = std::chrono::steady_clock::now();
+  const Checkpoint checkpoint = open_checkpoint(options.model);
+  model_ = load_model(checkpoint, runtime_, options.load);
+  load_seconds_ =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  tokenizer_ = find_tokenizer(checkpoint, options.pre);
+  for (const std::string& note : model_->notes()) {
+    std::cerr << "note: " << note << '\n';
+  }
+}
+
+const Tokenizer& LoadedModel::required_tokenizer() const {
+  if (!tokenizer_) {
+    throw InvalidArgument(path_ + ": this model has no tokenizer: give token ids with --tokens");
+  }
+  return *tokenizer_;
+}
+
+void add_prompt_options(CLI::App& command, PromptOptions& options) {
+  CLI::Option_group* const group = command.add_option_group("text");
+  group->add_option("-p,--prompt", options.text, "The text itself")->type_name("TEXT");
+  group->add_option("-f,--file", options.file, "A file that holds it")->type_name("FILE");
+  group->add_option("--tokens", options.tokens, "Token ids instead, taken as they are")
+      ->type_name("1,2,3");
+  group->add_option("--tokens-file", options.tokens_file, "A file of token ids")
+      ->type_name("FILE");
+  group->require_option(0, 1);
+}
+
+std::string read_text_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text = read_stream(file);
+  if (!file.is_open() || file.bad()) {
+    throw IoError(path + ": cannot be read");
+  }
+  return text;
+}
+
+std::vector<TokenId> read_prompt(const PromptOptions& options, const LoadedModel& model,
+                                 const EncodeOptions& encoding) {
+  if (options.tokens) {
+    return parse_token_ids(*options.tokens, "--tokens");
+  }
+  if (!options.tokens_file.empty()) {
+    return parse_token_ids(read_text_file(options.tokens_file), options.tokens_file);
+  }
+  const Tokenizer& tokenizer = model.required_tokenizer();
+  return tokenizer.encode(options.text           ? *options.text
+                          : options.file.empty() ? read_stream(std::cin)
+                                                 : read_text_file(options.file),
+                          encoding);
+}
+
+std::vector<TokenId> parse_token_ids(const std::string& text, const std::string& where) {
+  constexpr std::string_view kBetween = " ,[]\t\n\r";
+  std::vector<TokenId> ids;
+  for (std::size_t at = text.find_first_not_of(kBetween); at != std::string::npos;
+       at = text.find_first_not_of(kBetween, at)) {
+    const std::size_t end = std::min(text.find_first_of(kBetween, at), text.size());
+    TokenId id = 0;
+    const auto [stop, error] = std::from_chars(text.data() + at, text.data() + end, id);
+    if (error != std::errc() || stop != text.data() + end) {
+      throw InvalidArgument(where + ": expected token ids, found '" + text.substr(at, end - at) +
+                            "'");
+    }
+    ids.push_back(id);
+    at = end;
+  }
+  return ids;
+}
+
+void add_sampling_options(CLI::App& command, GenerationConfig& config) {
+  command.add_option("-n,--predict,--n-predict", config.max_new_tokens, "Tokens to generate")
+      ->type_name("N")
+      ->capture_default_str();
+  command.add_option("--temp", config.temperature, "Temperature; 0: always the most likely token")
+      ->type_name("T")
+      ->capture_default_str();
+  command.add_option("--top-k", config.top_k, "Keep the K most likely tokens; 0: all")
+      ->type_name("K")
+      ->capture_default_str();
+  command.add_option("--top-p", config.top_p, "Keep those that make up this probability; 1: all")
+      ->type_name("P")
+      ->capture_default_str();
+  command.add_option("--min-p", config.min_p, "Drop those below this part of the most likely one")
+      ->type_name("P")
+      ->capture_default_str();
+  command.add_option("--typical", config.typical_p, "Locally typical sampling; 1: off")
+      ->type_name("P")
+      ->capture_default_str();
+  command.add_option("-s,--seed", config.seed, "Seed of the draws: the same seed, the same text")
+      ->type_name("N")
+      ->capture_default_str();
+  command
+      .add_option("--repeat-penalty", config.repetition_penalty,
+                  "Divides what was said before; 1: off")
+      ->type_name("X")
+      ->capture_default_str();
+  command.add_option("--repeat-last-n", config.repeat_last_n, "Tokens that penalties look back on")
+      ->type_name("N")
+      ->capture_default_str();
+  command.add_option("--frequency-penalty", config.frequency_penalty, "Subtracted for each time")
+      ->type_name("X")
+      ->capture_default_str();
+  command.add_option("--presence-penalty", config.presence_penalty, "Subtracted once")
+      ->type_name("X")
+      ->capture_default_str();
+  command
+      .add_option_function<std::vector<std::string>>(
+          "-l,--logit-bias",
+          [&config](const std::vector<std::string>& texts) {
+            for (const std::string& text : texts) parse_bias(text, config);
+          },
+          "Add to the logit of a token; -inf forbids it")
+      ->type_name("TOKEN_ID(+|-)BIAS")
+      ->take_all();
+  command.add_option("--stop,-r,--reverse-prompt", config.stop, "Strings that end the text")
+      ->type_name("TEXT")
+      ->take_all();
+  command.add_flag("--ignore-eos", config.ignore_eos, "Go on behind the model's end tokens");
+}
+
+}  // namespace bitnet::cli
