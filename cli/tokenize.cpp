@@ -103,7 +103,9 @@ void print_count(std::size_t bytes, std::size_t tokens, std::chrono::duration<do
 int run(const TokenizeOptions& options) {
   const Tokenizer tokenizer = load_tokenizer(options.model, options.pre);
   if (options.ids_to_decode) {
-    std::cout << tokenizer.decode(parse_ids(*options.ids_to_decode), options.parse_special);
+    const std::string ids =
+        *options.ids_to_decode == "-" ? read_text(options) : *options.ids_to_decode;
+    std::cout << tokenizer.decode(parse_ids(ids), options.parse_special);
     return 0;
   }
   const std::string text = read_text(options);
@@ -144,11 +146,12 @@ Examples:
   CLI::Option* file = command->add_option("-f,--file", options->file, "Read the text from a file")
                           ->type_name("FILE")
                           ->excludes(prompt);
-  CLI::Option* decode =
-      command->add_option("--decode", options->ids_to_decode, "Print the text of these ids instead")
-          ->type_name("IDS")
-          ->excludes(prompt)
-          ->excludes(file);
+  CLI::Option* decode = command
+                            ->add_option("--decode", options->ids_to_decode,
+                                         "Print the text of these ids instead; - reads them")
+                            ->type_name("IDS")
+                            ->excludes(prompt)
+                            ->excludes(file);
   CLI::Option* ids = command->add_flag("--ids", options->ids, "Print \"[id, id, ...]\" alone");
   command->add_flag("--count", options->count, "Print the number of tokens alone")
       ->excludes(decode)
