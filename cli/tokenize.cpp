@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `bitnet tokenize`: how does a model see a text?
+#include <bitnet/chat_template.h>
 #include <bitnet/error.h>
 #include <bitnet/tokenizer.h>
 
@@ -20,6 +21,9 @@ struct TokenizeOptions {
   std::string model;
   std::optional<std::string> prompt;
   std::string file;
+  std::string messages;
+  std::string chat_template;
+  bool no_generation_prompt = false;
   std::optional<std::string> ids_to_decode;
   std::string pre;
   bool ids = false;
@@ -29,19 +33,42 @@ struct TokenizeOptions {
   bool parse_special = false;
 };
 
-std::string read_text(const TokenizeOptions& options) {
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  if (!file) {
+    throw IoError(path + ": cannot be read");
+  }
+  return text;
+}
+
+std::vector<ChatMessage> read_messages(const std::string& path) {
+  std::vector<ChatMessage> messages;
+  try {
+    for (const nlohmann::json& message : nlohmann::json::parse(read_file(path))) {
+      messages.push_back({message.at("role"), message.at("content")});
+    }
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError(path +
+                      ": expected [{\"role\": TEXT, \"content\": TEXT}, ...]: " + error.what());
+  }
+  return messages;
+}
+
+std::string read_text(const Tokenizer& tokenizer, const TokenizeOptions& options) {
   if (options.prompt) {
     return *options.prompt;
   }
-  if (options.file.empty()) {
-    return {std::istreambuf_iterator<char>(std::cin), {}};
+  if (!options.messages.empty()) {
+    const ChatTemplate chat_template = options.chat_template.empty()
+                                           ? ChatTemplate::of(tokenizer)
+                                           : ChatTemplate::from_name(options.chat_template);
+    return chat_template.render(read_messages(options.messages), !options.no_generation_prompt);
   }
-  std::ifstream file(options.file, std::ios::binary);
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  if (!file) {
-    throw IoError(options.file + ": cannot be read");
+  if (!options.file.empty()) {
+    return read_file(options.file);
   }
-  return text;
+  return {std::istreambuf_iterator<char>(std::cin), {}};
 }
 
 /// Numbers between anything that is no digit: "[1, 2]", "1 2".
@@ -76,8 +103,10 @@ std::string bracketed(const std::vector<TokenId>& ids) {
   return text + "]";
 }
 
-void print_json(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
+void print_json(const Tokenizer& tokenizer, const std::string& text,
+                const std::vector<TokenId>& ids) {
   nlohmann::ordered_json json;
+  json["text"] = text;
   json["ids"] = ids;
   json["tokens"] = nlohmann::ordered_json::array();
   for (const TokenId id : ids) {
@@ -103,18 +132,21 @@ void print_count(std::size_t bytes, std::size_t tokens, std::chrono::duration<do
 int run(const TokenizeOptions& options) {
   const Tokenizer tokenizer = load_tokenizer(options.model, options.pre);
   if (options.ids_to_decode) {
-    std::cout << tokenizer.decode(parse_ids(*options.ids_to_decode), options.parse_special);
+    const std::string ids =
+        *options.ids_to_decode == "-" ? read_text(tokenizer, options) : *options.ids_to_decode;
+    std::cout << tokenizer.decode(parse_ids(ids), options.parse_special);
     return 0;
   }
-  const std::string text = read_text(options);
+  const std::string text = read_text(tokenizer, options);
   const auto start = std::chrono::steady_clock::now();
-  const std::vector<TokenId> ids = tokenizer.encode(
-      text, {.add_special = !options.no_bos, .parse_special = options.parse_special});
+  const std::vector<TokenId> ids =
+      tokenizer.encode(text, {.add_special = !options.no_bos,
+                              .parse_special = options.parse_special || !options.messages.empty()});
   const auto time = std::chrono::steady_clock::now() - start;
   if (options.count) {
     print_count(text.size(), ids.size(), time);
   } else if (options.json) {
-    print_json(tokenizer, ids);
+    print_json(tokenizer, text, ids);
   } else if (options.ids) {
     std::cout << bracketed(ids) << '\n';
   } else {
@@ -134,6 +166,7 @@ Examples:
   bitnet tokenize -m bitnet-2b4t.gguf -p "Hello world"
   bitnet tokenize -m models/bitnet-2b4t --ids < text.txt
   bitnet tokenize -m bitnet-2b4t.gguf --count -f book.txt
+  bitnet tokenize -m bitnet-2b4t.gguf --messages chat.json
   bitnet tokenize -m bitnet-2b4t.gguf --decode "[9906, 1917]")");
   auto options = std::make_shared<TokenizeOptions>();
   command->add_option("-m,--model", options->model, "GGUF file, .safetensors file or folder")
@@ -144,11 +177,30 @@ Examples:
   CLI::Option* file = command->add_option("-f,--file", options->file, "Read the text from a file")
                           ->type_name("FILE")
                           ->excludes(prompt);
-  CLI::Option* decode =
-      command->add_option("--decode", options->ids_to_decode, "Print the text of these ids instead")
-          ->type_name("IDS")
+  CLI::Option* messages =
+      command
+          ->add_option("--messages", options->messages,
+                       "Read a conversation from a JSON file and write it as the model's chat "
+                       "template does")
+          ->type_name("FILE")
           ->excludes(prompt)
           ->excludes(file);
+  command
+      ->add_option("--chat-template", options->chat_template,
+                   "bitnet, llama3, falcon3 or chatml, overriding what the files say")
+      ->type_name("NAME")
+      ->needs(messages);
+  command
+      ->add_flag("--no-generation-prompt", options->no_generation_prompt,
+                 "End behind the last message, not where the answer begins")
+      ->needs(messages);
+  CLI::Option* decode = command
+                            ->add_option("--decode", options->ids_to_decode,
+                                         "Print the text of these ids instead; - reads them")
+                            ->type_name("IDS")
+                            ->excludes(prompt)
+                            ->excludes(file)
+                            ->excludes(messages);
   CLI::Option* ids = command->add_flag("--ids", options->ids, "Print \"[id, id, ...]\" alone");
   command->add_flag("--count", options->count, "Print the number of tokens alone")
       ->excludes(decode)

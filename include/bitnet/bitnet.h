@@ -3,6 +3,7 @@
 #pragma once
 
 #include <bitnet/bit_linear.h>
+#include <bitnet/chat_template.h>
 #include <bitnet/checkpoint.h>
 #include <bitnet/config.h>
 #include <bitnet/convert_checkpoint.h>

@@ -57,18 +57,18 @@ class ByteLevelBpe::PieceEncoder {
   std::vector<TokenId> symbols_;
 };
 
-ByteLevelBpe::ByteLevelBpe(const TokenizerData& data, const TokenBytes& bytes)
+ByteLevelBpe::ByteLevelBpe(const TokenizerData& data, const TokenIndex& index,
+                           const TokenBytes& bytes)
     : splitter_(splitter_of(data)),
       nfc_(data.nfc),
       add_space_prefix_(data.add_space_prefix.value_or(false)),
       merges_(data.merges.size()),
       whole_tokens_(bytes, data.tokens.size()) {
-  read_merges(data);
+  read_merges(data, index);
   find_whole_tokens(data, bytes);
 }
 
-void ByteLevelBpe::read_merges(const TokenizerData& data) {
-  const TokenIndex index(data.tokens, "tokenizer");
+void ByteLevelBpe::read_merges(const TokenizerData& data, const TokenIndex& index) {
   for (std::size_t byte = 0; byte < byte_tokens_.size(); ++byte) {
     const std::string letter = to_byte_alphabet(std::string(1, static_cast<char>(byte)));
     byte_tokens_[byte] = index.find(letter).value_or(kNoToken);

@@ -13,9 +13,9 @@ namespace bitnet {
 
 class ByteLevelBpe : public SubwordModel {
  public:
-  /// `bytes` must outlive the model. UnsupportedError for a pre-tokenizer that is not known or not
-  /// built in.
-  ByteLevelBpe(const TokenizerData& data, const TokenBytes& bytes);
+  /// `bytes` must outlive the model; `index` is that of data.tokens. UnsupportedError for a
+  /// pre-tokenizer that is not known or not built in.
+  ByteLevelBpe(const TokenizerData& data, const TokenIndex& index, const TokenBytes& bytes);
 
   /// NFC where the model asks for it; bytes that are no UTF-8 stay.
   std::optional<std::string> normalized(std::string_view text) const override;
@@ -25,7 +25,7 @@ class ByteLevelBpe : public SubwordModel {
 
  private:
   class PieceEncoder;
-  void read_merges(const TokenizerData& data);
+  void read_merges(const TokenizerData& data, const TokenIndex& index);
   void find_whole_tokens(const TokenizerData& data, const TokenBytes& bytes);
   void to_byte_tokens(std::string_view piece, std::vector<TokenId>& symbols) const;
 

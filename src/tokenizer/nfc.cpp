@@ -140,20 +140,14 @@ void compose(std::vector<Character>& text) {
   text.resize(size);
 }
 
-/// Characters below U+0300 neither combine nor decompose differently: C0..17F compose back.
-bool is_surely_nfc(std::string_view text) {
-  return std::ranges::all_of(text,
-                             [](char byte) { return static_cast<unsigned char>(byte) < 0xcc; });
-}
+/// Whether the first byte of a character is of one at or above U+0300 (CC 80). Below, characters
+/// are in form C, are starters, and join nothing in front of them.
+bool may_change(char byte) { return static_cast<unsigned char>(byte) >= 0xcc; }
 
-}  // namespace
-
-std::string to_nfc(std::string_view text) {
-  if (is_surely_nfc(text)) {
-    return std::string(text);
-  }
-  std::vector<Character> characters;
-  characters.reserve(text.size());
+/// Appends the form C of a text that begins with a starter or with the text itself.
+void append_composed(std::string_view text, std::vector<Character>& characters,
+                     std::string& composed) {
+  characters.clear();
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = character_length(text.substr(at));
     decompose(code_point(text.substr(at, length)), characters);
@@ -161,11 +155,37 @@ std::string to_nfc(std::string_view text) {
   }
   reorder(characters);
   compose(characters);
-  std::string composed;
-  composed.reserve(text.size());
   for (const Character character : characters) {
     append_utf8(character.code_point, composed);
   }
+}
+
+}  // namespace
+
+std::string to_nfc(std::string_view text) {
+  std::string composed;
+  composed.reserve(text.size());
+  std::vector<Character> characters;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const auto change =
+        std::find_if(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(), may_change);
+    std::size_t begin = static_cast<std::size_t>(change - text.begin());
+    if (begin == text.size()) {
+      break;
+    }
+    // With the character in front, which what follows may join.
+    std::size_t end = begin;
+    while (begin > at && (text[--begin] & 0xc0) == 0x80) {
+    }
+    while (end < text.size() && may_change(text[end])) {
+      end += character_length(text.substr(end));
+    }
+    composed += text.substr(at, begin - at);
+    append_composed(text.substr(begin, end - begin), characters, composed);
+    at = end;
+  }
+  composed += text.substr(at);
   return composed;
 }
 

@@ -54,7 +54,7 @@ std::size_t byte_of(const std::string& byte_token) {
 
 }  // namespace
 
-SentencePieceBpe::SentencePieceBpe(const TokenizerData& data)
+SentencePieceBpe::SentencePieceBpe(const TokenizerData& data, const TokenIndex& index)
     : add_space_prefix_(data.add_space_prefix.value_or(true)), unknown_(data.unknown), merges_(0) {
   for (std::size_t i = 0; i < data.tokens.size(); ++i) {
     const auto id = static_cast<TokenId>(i);
@@ -68,11 +68,10 @@ SentencePieceBpe::SentencePieceBpe(const TokenizerData& data)
       }
     }
   }
-  add_merges(data);
+  add_merges(data, index);
 }
 
-void SentencePieceBpe::add_merges(const TokenizerData& data) {
-  const TokenIndex index(data.tokens, "tokenizer");
+void SentencePieceBpe::add_merges(const TokenizerData& data, const TokenIndex& index) {
   const std::vector<std::string> merges = merges_of(data);
   const auto ranks = ranks_of_scores(data);
   merges_ = MergeTable(merges.size());

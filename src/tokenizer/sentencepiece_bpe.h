@@ -12,7 +12,8 @@ namespace bitnet {
 
 class SentencePieceBpe : public SubwordModel {
  public:
-  explicit SentencePieceBpe(const TokenizerData& data);
+  /// `index` is that of data.tokens.
+  SentencePieceBpe(const TokenizerData& data, const TokenIndex& index);
 
   /// U+2581 for each space, and one in front where the model adds it.
   std::optional<std::string> normalized(std::string_view text) const override;
@@ -21,7 +22,7 @@ class SentencePieceBpe : public SubwordModel {
   void encode(std::string_view normalized, std::vector<TokenId>& ids) const override;
 
  private:
-  void add_merges(const TokenizerData& data);
+  void add_merges(const TokenizerData& data, const TokenIndex& index);
   void append_symbol(std::string_view character, std::vector<TokenId>& symbols) const;
 
   bool add_space_prefix_;

@@ -18,11 +18,12 @@
 namespace bitnet {
 namespace {
 
-std::unique_ptr<const SubwordModel> make_model(const TokenizerData& data, const TokenBytes& bytes) {
+std::unique_ptr<const SubwordModel> make_model(const TokenizerData& data, const TokenIndex& index,
+                                               const TokenBytes& bytes) {
   if (data.model == TokenizerModel::byte_level_bpe) {
-    return std::make_unique<ByteLevelBpe>(data, bytes);
+    return std::make_unique<ByteLevelBpe>(data, index, bytes);
   }
-  return std::make_unique<SentencePieceBpe>(data);
+  return std::make_unique<SentencePieceBpe>(data, index);
 }
 
 /// Of the added tokens those that are looked for in the normalized text, with their text
@@ -48,7 +49,7 @@ struct Tokenizer::Parts {
       : data(std::move(from)),
         bytes(data),
         index(data.tokens, "tokenizer"),
-        model(make_model(data, bytes)),
+        model(make_model(data, index, bytes)),
         added(added_entries(data, *model, false)),
         normalized_added(added_entries(data, *model, true)) {
     for (const TokenId id : further_ends) {

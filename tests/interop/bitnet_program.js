@@ -12,8 +12,11 @@ import {golden_folder} from './golden_model.js';
 const folder = mkdtempSync(path.join(tmpdir(), 'bitnet-interop-'));
 process.on('exit', () => rmSync(folder, {recursive: true}));
 
-const run = (...args) =>
-  execFileSync(process.env.BITNET_PROGRAM, args, {encoding: 'utf8', maxBuffer: 1 << 26});
+/** What the program prints, given `input` on its standard input. */
+export const run_with_input = (input, ...args) =>
+  execFileSync(process.env.BITNET_PROGRAM, args, {encoding: 'utf8', maxBuffer: 1 << 28, input});
+
+export const run = (...args) => run_with_input('', ...args);
 
 export const temporary_file = (name) => path.join(folder, name);
 
