@@ -61,7 +61,7 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   static const std::map<std::string, CacheType> kCaches = {
       {"f32", CacheType::f32}, {"f16", CacheType::f16}, {"q8_0", CacheType::q8_0}};
   command
-      .add_option("--cache-type,--cache-type-k,-ctk", options.cache_type,
+      .add_option("--cache-type,--cache-type-k", options.cache_type,
                   "Keys and values (default: f16, for small models f32)")
       ->transform(CLI::CheckedTransformer(kCaches).description(""))
       ->type_name("f32|f16|q8_0");

@@ -46,11 +46,15 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
 
   bitnet::cli::Command chosen;
+  bitnet::cli::add_run_command(app, chosen);
   bitnet::cli::add_quantize_command(app, chosen);
   bitnet::cli::add_convert_command(app, chosen);
   bitnet::cli::add_inspect_command(app, chosen);
   bitnet::cli::add_verify_command(app, chosen);
   bitnet::cli::add_tokenize_command(app, chosen);
+  bitnet::cli::add_perplexity_command(app, chosen);
+  bitnet::cli::add_embed_command(app, chosen);
+  bitnet::cli::add_logits_command(app, chosen);
   bitnet::cli::add_doctor_command(app, chosen);
   bitnet::cli::add_bench_command(app, chosen);
 

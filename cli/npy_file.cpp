@@ -8,17 +8,18 @@
 namespace bitnet::cli {
 
 struct NpyFile::State {
+  explicit State(const std::filesystem::path& path) : file(path) {}
   OutputFile file;
 };
 
 NpyFile::NpyFile(const std::filesystem::path& path, const std::vector<std::size_t>& shape)
     : state_(std::make_unique<State>(path)) {
-  std::string dimensions;
+  std::string dimensions;  // "(3, 4)", "(3,)"
   for (const std::size_t dimension : shape) {
-    dimensions += std::to_string(dimension) + ", ";
+    dimensions += (dimensions.empty() ? "" : ", ") + std::to_string(dimension);
   }
-  std::string header =
-      "{'descr': '<f4', 'fortran_order': False, 'shape': (" + dimensions + "), }";
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + dimensions +
+                       (shape.size() == 1 ? ",), }" : "), }");
   // Magic, version and length take 10 bytes; spaces and a line end fill up to 64.
   constexpr std::size_t kPrefix = 10;
   header.append(63 - (kPrefix + header.size()) % 64, ' ');

@@ -3,7 +3,6 @@
 #include <bitnet/perplexity.h>
 
 #include <iostream>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -17,6 +16,7 @@ struct PerplexityCommand {
   ModelOptions model;
   PromptOptions prompt;
   PerplexityOptions options;
+  std::string method = "windows";
   std::optional<TokenId> first_token;
   bool json = false;
 };
@@ -54,6 +54,8 @@ int run(PerplexityCommand command) {
   LoadedModel loaded(command.model);
   PerplexityOptions& options = command.options;
   options.cache_type = command.model.cache_type;
+  options.method = command.method == "windows" ? PerplexityMethod::windows
+                                               : PerplexityMethod::second_half;
   options.context = std::min(options.context, loaded.model().max_positions());
   const Tokenizer* const tokenizer = loaded.tokenizer();
   options.first_token = command.first_token;
@@ -97,11 +99,10 @@ Examples:
   command->add_option("--stride,--ppl-stride", options->options.stride,
                       "Windows begin so many tokens apart (default: -c)")
       ->type_name("N");
-  static const std::map<std::string, PerplexityMethod> kMethods = {
-      {"windows", PerplexityMethod::windows}, {"second-half", PerplexityMethod::second_half}};
-  command->add_option("--method", options->options.method, "How tokens are scored")
-      ->transform(CLI::CheckedTransformer(kMethods).description(""))
-      ->type_name("windows|second-half");
+  command->add_option("--method", options->method, "How tokens are scored")
+      ->check(CLI::IsMember({"windows", "second-half"}).description(""))
+      ->type_name("windows|second-half")
+      ->capture_default_str();
   command
       ->add_option("--first-token", options->first_token,
                    "second-half: put this in place of a window's first token (default: BOS)")

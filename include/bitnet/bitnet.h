@@ -8,6 +8,7 @@
 #include <bitnet/config.h>
 #include <bitnet/convert_checkpoint.h>
 #include <bitnet/diagnostics.h>
+#include <bitnet/embedding.h>
 #include <bitnet/error.h>
 #include <bitnet/generation.h>
 #include <bitnet/inspect_checkpoint.h>

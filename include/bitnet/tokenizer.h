@@ -94,4 +94,7 @@ Tokenizer load_tokenizer(const Checkpoint& checkpoint, const std::string& pre = 
 /// The same of a file or folder; a folder need not hold weights.
 Tokenizer load_tokenizer(const std::filesystem::path& model, const std::string& pre = "");
 
+/// nullopt instead of an error when there is none.
+std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint, const std::string& pre = "");
+
 }  // namespace bitnet

@@ -16,15 +16,18 @@
 namespace bitnet {
 namespace {
 
-[[noreturn]] void fail_without_tokenizer(const std::filesystem::path& path) {
-  throw FormatError(message(path.string(), ": expected a tokenizer, found none"));
+Tokenizer require(std::optional<Tokenizer> tokenizer, const std::filesystem::path& path) {
+  if (!tokenizer) {
+    throw FormatError(message(path.string(), ": expected a tokenizer, found none"));
+  }
+  return *std::move(tokenizer);
 }
 
 /// The key-values alone: the file need not be a whole model, nor one that we know.
-Tokenizer load_gguf(const Checkpoint& checkpoint, const std::string& pre) {
+std::optional<Tokenizer> find_in_gguf(const Checkpoint& checkpoint, const std::string& pre) {
   auto data = read_gguf_tokenizer(checkpoint.metadata());
   if (!data) {
-    fail_without_tokenizer(checkpoint.path());
+    return std::nullopt;
   }
   if (!pre.empty()) {
     data->pre = pre;
@@ -65,12 +68,13 @@ TokenizerHints read_hints(const std::filesystem::path& folder) {
   return hints;
 }
 
-Tokenizer load_folder(const std::filesystem::path& folder, const std::string& pre) {
+std::optional<Tokenizer> find_in_folder(const std::filesystem::path& folder,
+                                        const std::string& pre) {
   TokenizerHints hints = read_hints(folder);
   hints.pre = pre;
   auto data = read_tokenizer(folder, hints);
   if (!data) {
-    fail_without_tokenizer(folder);
+    return std::nullopt;
   }
   // An end beyond the vocabulary is never generated.
   std::erase_if(hints.eos, [&](TokenId id) { return id >= data->tokens.size(); });
@@ -79,16 +83,20 @@ Tokenizer load_folder(const std::filesystem::path& folder, const std::string& pr
 
 }  // namespace
 
-Tokenizer load_tokenizer(const Checkpoint& checkpoint, const std::string& pre) {
+std::optional<Tokenizer> find_tokenizer(const Checkpoint& checkpoint, const std::string& pre) {
   return checkpoint.format() == Checkpoint::Format::gguf
-             ? load_gguf(checkpoint, pre)
-             : load_folder(checkpoint_folder(checkpoint), pre);
+             ? find_in_gguf(checkpoint, pre)
+             : find_in_folder(checkpoint_folder(checkpoint), pre);
+}
+
+Tokenizer load_tokenizer(const Checkpoint& checkpoint, const std::string& pre) {
+  return require(find_tokenizer(checkpoint, pre), checkpoint.path());
 }
 
 Tokenizer load_tokenizer(const std::filesystem::path& model, const std::string& pre) {
   std::error_code ignored;  // open_checkpoint says what is wrong with the path
   return std::filesystem::is_directory(model, ignored)
-             ? load_folder(model, pre)
+             ? require(find_in_folder(model, pre), model)
              : load_tokenizer(open_checkpoint(model), pre);
 }
 
