@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// `bitnet bench --kernels`: the ternary product on every ISA of this machine, beside its limits.
+// `bitnet bench`: a whole model (bench_model.cpp), or with --kernels the ternary product on every
+// ISA of this machine, beside the machine's limits.
 #include <bitnet/diagnostics.h>
 #include <bitnet/error.h>
 #include <bitnet/ternary_weight.h>
@@ -13,6 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "bench_model.h"
 #include "command.h"
 #include "kernels/kernel_table.h"
 #include "kernels/ternary_matmul.h"
@@ -24,7 +26,7 @@ namespace {
 
 struct BenchOptions {
   bool kernels = false;
-  RuntimeOptions runtime;
+  ModelBenchOptions model;
   bool json = false;
 };
 
@@ -203,33 +205,79 @@ void print_json(const std::vector<Measurement>& measurements, const MachineLimit
   std::cout << json.dump(2) << '\n';
 }
 
-int run(const BenchOptions& options) {
-  const std::vector<Runtime> all = runtimes(options.runtime);
+int run_kernel_bench(const BenchOptions& options) {
+  RuntimeOptions runtime;
+  runtime.threads = options.model.threads.empty() ? 0 : options.model.threads.front();
+  const std::vector<Runtime> all = runtimes(runtime);
   MachineLimits limits = measure_limits(all.back());
   const std::vector<Measurement> measurements = measure_kernels(all);
   // A shared machine is not equally fast all the time: the better of before and after is the limit.
   const MachineLimits after = measure_limits(all.back());
   limits.read_gb_per_s = std::max(limits.read_gb_per_s, after.read_gb_per_s);
   limits.dot_gmac_per_s = std::max(limits.dot_gmac_per_s, after.dot_gmac_per_s);
-  (options.json ? print_json : print_text)(measurements, limits, all.back().threads());
+  const bool json = options.json || options.model.output == "json";
+  (json ? print_json : print_text)(measurements, limits, all.back().threads());
   return 0;
+}
+
+int run(BenchOptions options) {
+  if (options.kernels) {
+    return run_kernel_bench(options);
+  }
+  if (options.model.model.model.empty() && options.model.synthetic.empty()) {
+    throw CLI::ValidationError("bench", "expected -m FILE, --synthetic SHAPE or --kernels");
+  }
+  if (options.json) {
+    options.model.output = "json";
+  }
+  return run_model_bench(options.model);
 }
 
 }  // namespace
 
 void add_bench_command(CLI::App& app, Command& chosen) {
-  CLI::App* command = app.add_subcommand("bench", "Time the kernels on this machine");
+  CLI::App* command = app.add_subcommand("bench", "Measure the speed of a model, or of kernels");
   command->footer(
-      R"(Every ISA of this CPU multiplies packed ternary weights of a 2B model's shapes by 1, 8 and 128
-tokens, is checked against the scalar kernel first, and is shown beside the read bandwidth and the
-int8 dot-product peak measured in the same run. Takes about a minute.
+      R"(A model: pp is tokens/s of a prompt, tg of generation, each beside the limit that binds it, which is
+measured in the same run: tg the memory's read bandwidth (weights per token x tokens/s), pp the int8
+dot-product peak. --synthetic needs no file.
+
+--kernels: every ISA of this CPU multiplies packed ternary weights of a 2B model's shapes by 1, 8 and
+128 tokens, checked against the scalar kernel first. Takes about a minute.
 
 Examples:
-  bitnet bench --kernels
-  bitnet bench --kernels -t 1 --json)");
+  bitnet bench -m bitnet-2b4t.gguf -p 512 -n 128 -t 1,2 -r 5
+  bitnet bench --synthetic 2b-4t -p 512 -n 64 -d 0,2048 -o json
+  bitnet bench --kernels)");
   auto options = std::make_shared<BenchOptions>();
-  command->add_flag("--kernels", options->kernels, "Time the ternary matrix product")->required();
-  add_threads_option(*command, options->runtime);
+  ModelBenchOptions& model = options->model;
+  add_model_options(*command, model.model);
+  command->get_option("--model")->required(false);
+  command->remove_option(command->get_option("--threads"));
+  command->add_option("-t,--threads", model.threads, "Numbers of threads (default: one per core)")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 4096).description(""))
+      ->type_name("N,N");
+  command->add_option("--synthetic", model.synthetic, "Random weights in the shape of a model")
+      ->check(CLI::IsMember(synthetic_shapes()));
+  command->add_option("-p,--n-prompt", model.prompts, "Lengths of prompts; 0: none")
+      ->delimiter(',')
+      ->type_name("N,N");
+  command->add_option("-n,--n-gen", model.generations, "Numbers of tokens to generate; 0: none")
+      ->delimiter(',')
+      ->type_name("N,N");
+  command->add_option("-d,--n-depth", model.depths, "Tokens of context in front of each test")
+      ->delimiter(',')
+      ->type_name("N,N");
+  command->add_option("-r,--repetitions", model.repetitions, "Times that each test is run")
+      ->check(CLI::Range(1, 1000).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_option("-o,--output", model.output, "Form of the result")
+      ->check(CLI::IsMember({"md", "json"}).description(""))
+      ->type_name("md|json")
+      ->capture_default_str();
+  command->add_flag("--kernels", options->kernels, "Time the ternary matrix product");
   add_json_option(*command, options->json);
   command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
 }

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
-#include <random>
 #include <utility>
 
 #include "base/message.h"
@@ -14,6 +12,7 @@
 #include "formats/float_encodings.h"
 #include "kernels/kernel_table.h"
 #include "model/conversion_plan.h"
+#include "model/layer_assembly.h"
 #include "model/model_source.h"
 #include "model/projection_reader.h"
 #include "model/row_blocks.h"
@@ -23,18 +22,12 @@
 namespace bitnet {
 namespace {
 
-/// Five trits to a byte where one byte permutation unpacks them; elsewhere unpacking would cost
-/// more than the bytes that it saves (bench/README.md).
-TileLayout layout_for(const Runtime& runtime) {
-  return runtime.kernels().name == "avx512-vbmi" ? TileLayout::t16 : TileLayout::t2;
-}
-
 /// Fills a weight panel by panel: digits_of(row, digits [columns]) writes trits + 1 and returns how
 /// many are zero trits.
 template <class DigitsOf>
 TernaryWeight pack_panels(std::size_t rows, std::size_t columns, float scale,
                           const Runtime& runtime, const DigitsOf& digits_of) {
-  const TileLayout layout = layout_for(runtime);
+  const TileLayout layout = projection_layout(runtime);
   TernaryWeightBuilder builder(rows, columns, Granularity::tensor, 0, layout);
   const std::size_t padded = builder.steps() * step_inputs(layout);
   const auto pack =
@@ -98,10 +91,7 @@ class Loader {
   void load_embedding(ModelWeights& weights) {
     const SourceWeight& embedding = required("token_embd.weight");
     weights.embedding = FloatMatrix::mapped(checkpoint_, embedding.tensor);
-    if (source_.family().architecture == "gemma3") {
-      weights.embedding_scale =
-          static_cast<float>(std::sqrt(static_cast<double>(source_.config().hidden_size)));
-    }
+    weights.embedding_scale = embedding_scale(source_.config(), source_.family());
     if (source_.family().has_head) {
       const SourceWeight* const output = source_.find("output.weight");
       weights.head = load_head((output == nullptr ? embedding : *output).tensor);
@@ -167,28 +157,9 @@ class Loader {
   }
 
   LayerWeights load_layer(std::size_t index) const {
-    const std::string prefix = message("blk.", index, ".");
-    const auto norm = [&](const char* name) { return vector(prefix + name + ".weight"); };
-    const auto linear = [&](const char* name) { return projection(prefix, name); };
-    const ModelConfig& config = source_.config();
-    const std::uint64_t pattern = config.sliding_window_pattern;
-    return {.attention_norm = norm("attn_norm"),
-            .q_proj = linear("attn_q"),
-            .k_proj = linear("attn_k"),
-            .v_proj = linear("attn_v"),
-            .q_norm = norm("attn_q_norm"),
-            .k_norm = norm("attn_k_norm"),
-            .attention_sub_norm = norm("attn_sub_norm"),
-            .o_proj = linear("attn_output"),
-            .attention_post_norm = norm("post_attention_norm"),
-            .feed_forward_norm = norm("ffn_norm"),
-            .gate_proj = linear("ffn_gate"),
-            .up_proj = linear("ffn_up"),
-            .feed_forward_sub_norm = norm("ffn_sub_norm"),
-            .down_proj = linear("ffn_down"),
-            .feed_forward_post_norm = norm("post_ffw_norm"),
-            .sliding = config.sliding_window.has_value() &&
-                       (pattern == 0 || (index + 1) % pattern != 0)};
+    return assemble_layer(
+        source_.config(), index, [this](const std::string& name) { return vector(name); },
+        [this](const std::string& prefix, const char* name) { return projection(prefix, name); });
   }
 
   const Checkpoint& checkpoint_;

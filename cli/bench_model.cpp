@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+#include "bench_model.h"
+
+#include <bitnet/diagnostics.h>
+#include <bitnet/error.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "command.h"
+#include "text_table.h"
+
+namespace bitnet::cli {
+namespace {
+
+struct NamedShape {
+  std::string_view name;
+  const char* architecture;
+  const char* hidden_act;
+  std::uint64_t hidden, intermediate, layers, heads, key_value_heads, head_dim, vocabulary;
+  bool tied;
+};
+// Of the published models (their config.json).
+constexpr std::array<NamedShape, 4> kShapes = {{
+    {"2b-4t", "BitNetForCausalLM", "relu2", 2560, 6912, 30, 20, 5, 128, 128256, true},
+    {"1bitllm-large", "BitnetForCausalLM", "silu", 1536, 4096, 24, 16, 16, 96, 32002, true},
+    {"falcon3-1b", "LlamaForCausalLM", "silu", 2048, 8192, 18, 8, 4, 256, 131072, false},
+    {"llama3-8b", "LlamaForCausalLM", "silu", 4096, 14336, 32, 32, 8, 128, 128256, false},
+}};
+
+ModelConfig config_of(std::string_view name) {
+  const auto shape = std::ranges::find(kShapes, name, &NamedShape::name);
+  ModelConfig config;
+  config.architectures = {shape->architecture};
+  config.hidden_act = shape->hidden_act;
+  config.hidden_size = shape->hidden;
+  config.intermediate_size = shape->intermediate;
+  config.num_hidden_layers = shape->layers;
+  config.num_attention_heads = shape->heads;
+  config.num_key_value_heads = shape->key_value_heads;
+  config.head_dim = shape->head_dim;
+  config.vocab_size = shape->vocabulary;
+  config.max_position_embeddings = 4096;
+  config.rms_norm_eps = 1e-5;
+  config.rope_theta = 500000;
+  config.tie_word_embeddings = shape->tied;
+  return config;
+}
+
+/// Multiply-adds of the projections for one token.
+double macs_per_token(const ModelConfig& config) {
+  const auto hidden = static_cast<double>(config.hidden_size);
+  const auto queries = static_cast<double>(config.num_attention_heads * config.head_dim);
+  const auto keys = static_cast<double>(config.num_key_value_heads * config.head_dim);
+  const auto intermediate = static_cast<double>(config.intermediate_size);
+  return static_cast<double>(config.num_hidden_layers) * hidden *
+         (2 * queries + 2 * keys + 3 * intermediate);
+}
+
+struct Row {
+  std::string test;  // "pp512", "tg128 @ d1024"
+  int threads;
+  std::vector<double> tokens_per_s;
+  double gb_per_s = 0;            // generation: weights
+  double percent_of_limit = 0;    // generation: of the read bandwidth; prompt: of the dot-product peak
+
+  double mean() const {
+    return std::accumulate(tokens_per_s.begin(), tokens_per_s.end(), 0.0) /
+           static_cast<double>(tokens_per_s.size());
+  }
+  double deviation() const {
+    const double average = mean();
+    double sum = 0;
+    for (const double x : tokens_per_s) sum += (x - average) * (x - average);
+    return tokens_per_s.size() < 2
+               ? 0
+               : std::sqrt(sum / static_cast<double>(tokens_per_s.size() - 1));
+  }
+};
+
+/// One model on one number of threads.
+class ModelBench {
+ public:
+  ModelBench(LanguageModel& model, const Runtime& runtime, const ModelBenchOptions& options)
+      : model_(model),
+        options_(options),
+        threads_(runtime.threads()),
+        limits_(measure_limits(runtime)),
+        logits_(model.config().vocab_size) {}
+
+  void prompt(std::size_t tokens, std::size_t depth, std::vector<Row>& rows) {
+    Row row = measure("pp" + std::to_string(tokens), tokens, depth, [&](KvCache& cache) {
+      const std::vector<TokenId> ids = some_tokens(tokens);
+      const SequenceStep step{ids, &cache, OutputRows::last};
+      model_.forward({&step, 1}, logits_);
+    });
+    row.percent_of_limit =
+        100 * row.mean() * macs_per_token(model_.config()) / 1e9 / limits_.dot_gmac_per_s;
+    rows.push_back(std::move(row));
+  }
+
+  void generation(std::size_t tokens, std::size_t depth, std::vector<Row>& rows) {
+    Row row = measure("tg" + std::to_string(tokens), tokens, depth, [&](KvCache& cache) {
+      const std::vector<TokenId> ids = some_tokens(tokens);
+      for (const TokenId& id : ids) {
+        const SequenceStep step{{&id, 1}, &cache, OutputRows::last};
+        model_.forward({&step, 1}, logits_);
+      }
+    });
+    row.gb_per_s = row.mean() * static_cast<double>(model_.bytes_per_token()) / 1e9;
+    row.percent_of_limit = 100 * row.gb_per_s / limits_.read_gb_per_s;
+    rows.push_back(std::move(row));
+  }
+
+  const MachineLimits& limits() const { return limits_; }
+
+ private:
+  std::vector<TokenId> some_tokens(std::size_t count) const {
+    std::vector<TokenId> ids(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      ids[i] = static_cast<TokenId>((i * 7919 + 13) % model_.config().vocab_size);
+    }
+    return ids;
+  }
+
+  template <class Work>
+  Row measure(std::string test, std::size_t tokens, std::size_t depth, Work work) {
+    const auto cache = model_.new_kv_cache(depth + tokens, options_.model.cache_type);
+    if (depth != 0) {
+      const std::vector<TokenId> ids = some_tokens(depth);
+      const SequenceStep step{ids, cache.get(), OutputRows::none};
+      model_.forward({&step, 1}, {});
+      test += " @ d" + std::to_string(depth);
+    }
+    Row row{std::move(test), threads_, {}};
+    for (std::size_t i = 0; i <= options_.repetitions; ++i) {
+      cache->truncate(depth);
+      const auto start = std::chrono::steady_clock::now();
+      work(*cache);
+      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+      if (i != 0) {  // the first one warms up
+        row.tokens_per_s.push_back(static_cast<double>(tokens) / elapsed.count());
+      }
+    }
+    return row;
+  }
+
+  LanguageModel& model_;
+  const ModelBenchOptions& options_;
+  int threads_;
+  MachineLimits limits_;
+  std::vector<float> logits_;  // [V]
+};
+
+struct Report {
+  std::string model;
+  std::size_t bytes_per_token = 0;
+  ModelMemory memory;
+  double load_seconds = 0;
+  MachineLimits limits{};
+  std::vector<Row> rows;
+};
+
+void measure_all(LanguageModel& model, const Runtime& runtime, const ModelBenchOptions& options,
+                 Report& report) {
+  ModelBench bench(model, runtime, options);
+  for (const std::size_t depth : options.depths) {
+    for (const std::size_t tokens : options.prompts) {
+      if (tokens != 0) bench.prompt(tokens, depth, report.rows);
+    }
+    for (const std::size_t tokens : options.generations) {
+      if (tokens != 0) bench.generation(tokens, depth, report.rows);
+    }
+  }
+  report.bytes_per_token = model.bytes_per_token();
+  report.memory = model.memory();
+  report.limits = bench.limits();
+}
+
+void print_markdown(const Report& report) {
+  std::cout << report.model << ": " << format_bytes(report.bytes_per_token)
+            << " of weights per token (projections " << format_bytes(report.memory.projections)
+            << ", head " << format_bytes(report.memory.head) << "); loaded in "
+            << format_fixed(report.load_seconds, 2) << " s\n";
+  std::cout << "read bandwidth " << format_fixed(report.limits.read_gb_per_s, 1)
+            << " GB/s, dot-product peak " << format_fixed(report.limits.dot_gmac_per_s, 1)
+            << " GMAC/s, measured before the tests of the last number of threads\n\n";
+  std::cout << "| test | threads | tokens/s | weights GB/s | % of limit |\n"
+            << "| --- | ---: | ---: | ---: | ---: |\n";
+  for (const Row& row : report.rows) {
+    std::cout << "| " << row.test << " | " << row.threads << " | " << format_fixed(row.mean(), 2)
+              << " ± " << format_fixed(row.deviation(), 2) << " | "
+              << (row.gb_per_s == 0 ? "" : format_fixed(row.gb_per_s, 2)) << " | "
+              << format_fixed(row.percent_of_limit, 0) << " |\n";
+  }
+  std::cout << "\n% of limit: tg of the read bandwidth (roofline), pp of the dot-product peak.\n";
+}
+
+void print_json(const Report& report) {
+  nlohmann::ordered_json json;
+  json["model"] = report.model;
+  json["bytes_per_token"] = report.bytes_per_token;
+  json["projection_bytes"] = report.memory.projections;
+  json["head_bytes"] = report.memory.head;
+  json["load_seconds"] = report.load_seconds;
+  json["read_gb_per_s"] = report.limits.read_gb_per_s;
+  json["dot_gmac_per_s"] = report.limits.dot_gmac_per_s;
+  json["tests"] = nlohmann::ordered_json::array();
+  for (const Row& row : report.rows) {
+    json["tests"].push_back({{"test", row.test},
+                             {"threads", row.threads},
+                             {"tokens_per_s", row.mean()},
+                             {"deviation", row.deviation()},
+                             {"samples", row.tokens_per_s},
+                             {"weight_gb_per_s", row.gb_per_s},
+                             {"percent_of_limit", row.percent_of_limit}});
+  }
+  std::cout << json.dump(2) << '\n';
+}
+
+}  // namespace
+
+std::vector<std::string> synthetic_shapes() {
+  std::vector<std::string> names;
+  for (const NamedShape& shape : kShapes) {
+    names.emplace_back(shape.name);
+  }
+  return names;
+}
+
+int run_model_bench(const ModelBenchOptions& options) {
+  Report report;
+  report.model = options.synthetic.empty() ? options.model.model
+                                           : "synthetic " + options.synthetic;
+  const std::vector<int> default_threads = {options.model.runtime.threads};
+  for (const int threads : options.threads.empty() ? default_threads : options.threads) {
+    if (options.synthetic.empty()) {
+      ModelOptions model_options = options.model;
+      model_options.runtime.threads = threads;
+      LoadedModel loaded(model_options);
+      report.load_seconds = loaded.load_seconds();
+      measure_all(loaded.model(), loaded.runtime(), options, report);
+    } else {
+      const Runtime runtime(RuntimeOptions{.threads = threads});
+      const auto start = std::chrono::steady_clock::now();
+      const auto model = synthetic_model(config_of(options.synthetic), runtime);
+      report.load_seconds =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      measure_all(*model, runtime, options, report);
+    }
+  }
+  (options.output == "json" ? print_json : print_markdown)(report);
+  return 0;
+}
+
+}  // namespace bitnet::cli

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// A layer from its weights by name, whoever has them.
+#pragma once
+
+#include <bitnet/runtime.h>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "base/message.h"
+#include "kernels/kernel_table.h"
+#include "model/model_family.h"
+#include "model/transformer.h"
+
+namespace bitnet {
+
+/// Five trits to a byte where one byte permutation unpacks them; elsewhere unpacking would cost
+/// more than the bytes that it saves (bench/README.md).
+inline TileLayout projection_layout(const Runtime& runtime) {
+  return runtime.kernels().name == "avx512-vbmi" ? TileLayout::t16 : TileLayout::t2;
+}
+
+/// norm(gguf name) gives gains, empty when the family has no such norm; linear(prefix, name) a
+/// Projection.
+template <class Norm, class Linear>
+LayerWeights assemble_layer(const ModelConfig& config, std::size_t index, const Norm& norm,
+                            const Linear& linear) {
+  const std::string prefix = message("blk.", index, ".");
+  const auto gains = [&](const char* name) { return norm(prefix + name + ".weight"); };
+  const std::uint64_t pattern = config.sliding_window_pattern;
+  return {.attention_norm = gains("attn_norm"),
+          .q_proj = linear(prefix, "attn_q"),
+          .k_proj = linear(prefix, "attn_k"),
+          .v_proj = linear(prefix, "attn_v"),
+          .q_norm = gains("attn_q_norm"),
+          .k_norm = gains("attn_k_norm"),
+          .attention_sub_norm = gains("attn_sub_norm"),
+          .o_proj = linear(prefix, "attn_output"),
+          .attention_post_norm = gains("post_attention_norm"),
+          .feed_forward_norm = gains("ffn_norm"),
+          .gate_proj = linear(prefix, "ffn_gate"),
+          .up_proj = linear(prefix, "ffn_up"),
+          .feed_forward_sub_norm = gains("ffn_sub_norm"),
+          .down_proj = linear(prefix, "ffn_down"),
+          .feed_forward_post_norm = gains("post_ffw_norm"),
+          .sliding =
+              config.sliding_window.has_value() && (pattern == 0 || (index + 1) % pattern != 0)};
+}
+
+/// Gemma multiplies embeddings by √hidden_size.
+inline float embedding_scale(const ModelConfig& config, const ModelFamily& family) {
+  return family.architecture == "gemma3"
+             ? static_cast<float>(std::sqrt(static_cast<double>(config.hidden_size)))
+             : 1.0F;
+}
+
+}  // namespace bitnet

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// Models of random weights, for measurements: no file, no time to write one.
+#include <bitnet/model.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <map>
+#include <utility>
+
+#include "base/message.h"
+#include "formats/encoding.h"
+#include "model/layer_assembly.h"
+#include "model/row_blocks.h"
+#include "model/transformer.h"
+#include "model/weight_names.h"
+#include "ternary/ternary_storage.h"
+
+namespace bitnet {
+namespace {
+
+/// xorshift64 (G. Marsaglia): a gigabyte of weights in well under a second.
+class ByteStream {
+ public:
+  explicit ByteStream(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15U + 1) {}
+  /// 0 .. bound - 1, bound <= 256.
+  std::uint8_t below(unsigned bound) {
+    if (left_ == 0) {
+      state_ ^= state_ << 13;
+      state_ ^= state_ >> 7;
+      state_ ^= state_ << 17;
+      bytes_ = state_;
+      left_ = sizeof bytes_;
+    }
+    const auto byte = static_cast<unsigned>(bytes_ & 0xffU);
+    bytes_ >>= 8;
+    --left_;
+    return static_cast<std::uint8_t>(byte * bound >> 8);
+  }
+
+ private:
+  std::uint64_t state_;
+  std::uint64_t bytes_ = 0;
+  std::size_t left_ = 0;
+};
+
+/// [81]: the bytes of four 2-bit fields that are trits + 1.
+constexpr std::array<std::uint8_t, 81> kTwoBitBytes = [] {
+  std::array<std::uint8_t, 81> bytes{};
+  for (unsigned i = 0; i < bytes.size(); ++i) {
+    bytes[i] =
+        static_cast<std::uint8_t>(i % 3 | i / 3 % 3 << 2 | i / 9 % 3 << 4 | i / 27 % 3 << 6);
+  }
+  return bytes;
+}();
+
+Projection random_projection(const WeightName& name, std::uint64_t seed, const Runtime& runtime) {
+  const TileLayout layout = projection_layout(runtime);
+  TernaryWeightBuilder builder(name.rows, name.columns, Granularity::tensor, 0, layout);
+  const std::size_t bytes = builder.steps() * kPanelStepBytes;
+  constexpr unsigned kT16Bytes = 243;
+  parallel_rows(runtime, builder.panels(), [&](std::size_t panel) {
+    ByteStream stream(seed * builder.panels() + panel);
+    std::generate_n(builder.panel(panel), bytes, [&] {
+      return layout == TileLayout::t16 ? stream.below(kT16Bytes)
+                                       : kTwoBitBytes[stream.below(kTwoBitBytes.size())];
+    });
+  });
+  // About what makes the product's variance that of its input.
+  builder.set_scale(0, 0, 1 / std::sqrt(static_cast<float>(name.columns) * 2 / 3));
+  return {builder.finish(name.rows * name.columns / 3), {}};
+}
+
+FloatMatrix random_embedding(std::size_t rows, std::size_t columns, const Runtime& runtime) {
+  const BlockLayout layout = block_layout(Encoding::q8_0);
+  const std::size_t row_bytes = columns / layout.elements * layout.bytes;
+  AlignedVector<std::byte> bytes(rows * row_bytes);
+  constexpr std::size_t kScaleBytes = 2;
+  constexpr std::array kScale = {std::byte{0x00}, std::byte{0x14}};  // 2^-10 as float16
+  parallel_rows(runtime, rows, [&](std::size_t row) {
+    ByteStream stream(row);
+    std::byte* at = bytes.data() + row * row_bytes;
+    for (std::size_t block = 0; block < columns / layout.elements; ++block, at += layout.bytes) {
+      std::ranges::copy(kScale, at);
+      std::generate_n(at + kScaleBytes, layout.elements,
+                      [&] { return static_cast<std::byte>(stream.below(255) - 127); });
+    }
+  });
+  return FloatMatrix::from_bytes(std::move(bytes), Encoding::q8_0, rows, columns);
+}
+
+}  // namespace
+
+std::unique_ptr<LanguageModel> synthetic_model(const ModelConfig& config, const Runtime& runtime) {
+  const ModelFamily& family = find_model_family(config);
+  std::map<std::string, WeightName> names;
+  for (WeightName& name : weight_names(config, family)) {
+    if (name.required) {
+      names.emplace(name.gguf, name);
+    }
+  }
+  const auto norm = [&](const std::string& name) {
+    const auto found = names.find(name);
+    return std::vector<float>(found == names.end() ? 0 : found->second.columns, 1.0F);
+  };
+  std::uint64_t seed = 1;
+  const auto linear = [&](const std::string& prefix, const char* name) {
+    return random_projection(names.at(prefix + name + ".weight"), seed++, runtime);
+  };
+  ModelWeights weights;
+  weights.embedding = random_embedding(config.vocab_size, config.hidden_size, runtime);
+  weights.embedding_scale = embedding_scale(config, family);
+  if (family.has_head) {
+    weights.head = config.tie_word_embeddings
+                       ? weights.embedding
+                       : random_embedding(config.vocab_size, config.hidden_size, runtime);
+  }
+  weights.norm = norm("output_norm.weight");
+  for (std::size_t i = 0; i < config.num_hidden_layers; ++i) {
+    weights.layers.push_back(assemble_layer(config, i, norm, linear));
+  }
+  return std::make_unique<Transformer>(config, std::move(weights), std::vector<std::string>{},
+                                       runtime);
+}
+
+}  // namespace bitnet
