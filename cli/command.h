@@ -23,6 +23,7 @@ void add_verify_command(CLI::App& app, Command& chosen);
 void add_tokenize_command(CLI::App& app, Command& chosen);
 void add_doctor_command(CLI::App& app, Command& chosen);
 void add_run_command(CLI::App& app, Command& chosen);
+void add_chat_command(CLI::App& app, Command& chosen);
 void add_perplexity_command(CLI::App& app, Command& chosen);
 void add_embed_command(CLI::App& app, Command& chosen);
 void add_logits_command(CLI::App& app, Command& chosen);

@@ -13,9 +13,12 @@ constexpr int kFailure = 1;
 constexpr int kUsageError = 2;
 
 constexpr const char* kDescription =
-    "bitnet: quantize, convert and inspect ternary (BitNet b1.58) language models";
+    "bitnet: run, quantize, convert and inspect ternary (BitNet b1.58) language models";
 
 constexpr const char* kExamples = R"(Examples:
+  bitnet run -m bitnet-2b4t.gguf -p "The sea was" -n 100   let a model continue a text
+  bitnet chat -m bitnet-2b4t.gguf                          talk with it
+  bitnet perplexity -m bitnet-2b4t.gguf -f wiki.txt        how well does it predict a text?
   bitnet quantize models/bitnet-2b4t -o bitnet-2b4t.gguf   ternarize a checkpoint folder
   bitnet convert bitnet-2b4t.gguf -o hf --to safetensors   any dialect of file into any other
   bitnet inspect bitnet-2b4t.gguf                          what is inside?
@@ -47,6 +50,7 @@ int main(int argc, char** argv) {
 
   bitnet::cli::Command chosen;
   bitnet::cli::add_run_command(app, chosen);
+  bitnet::cli::add_chat_command(app, chosen);
   bitnet::cli::add_quantize_command(app, chosen);
   bitnet::cli::add_convert_command(app, chosen);
   bitnet::cli::add_inspect_command(app, chosen);

@@ -36,16 +36,16 @@ struct GenerationConfig {
   float repetition_penalty = 1;      ///< divides a positive logit of a token seen, multiplies others
   float frequency_penalty = 0;       ///< subtracted once for each time that it was seen
   float presence_penalty = 0;        ///< subtracted once if it was seen
-  std::map<TokenId, float> logit_bias;  ///< added; -infinity forbids a token
+  std::map<TokenId, float> logit_bias = {};  ///< added; -infinity forbids a token
 
-  std::vector<std::string> stop;     ///< strings that end the text, which they are no part of
-  std::vector<TokenId> stop_tokens;  ///< the same for tokens
+  std::vector<std::string> stop = {};     ///< strings that end the text, which they are no part of
+  std::vector<TokenId> stop_tokens = {};  ///< the same for tokens
   bool ignore_eos = false;           ///< go on behind the model's own end tokens
   bool logprobs = false;             ///< report the logarithm of each token's probability
   std::size_t top_logprobs = 0;      ///< alternatives to report with each token
 
   /// Changes the logits [V] of the next token before anything else: the place for grammars.
-  std::function<void(std::span<const TokenId> generated, std::span<float> logits)> logit_filter;
+  std::function<void(std::span<const TokenId> generated, std::span<float> logits)> logit_filter = {};
   /// Ends the work soon after it becomes true; also while the prompt is read.
   const std::atomic<bool>* cancel = nullptr;
 

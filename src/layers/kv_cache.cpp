@@ -70,6 +70,11 @@ void store_head(const float* x, std::size_t head_dim, CacheType type,
 
 }  // namespace
 
+std::string_view to_string(CacheType type) {
+  constexpr std::array<std::string_view, 3> kNames = {"f32", "f16", "q8_0"};
+  return kNames[static_cast<std::size_t>(type)];
+}
+
 KvLayout::KvLayout(std::size_t layers, std::size_t kv_heads, std::size_t head_dim, CacheType type)
     : layers_(layers), kv_heads_(kv_heads), head_dim_(head_dim), type_(type) {}
 

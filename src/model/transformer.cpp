@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <utility>
 
 #include "base/message.h"
@@ -104,11 +103,11 @@ void Transformer::run_layers() {
                      [this](float x) { return x * weights_.embedding_scale; });
     }
   });
-  observe("embedding");
+  observe("embedding", 0);
   for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
     attention(weights_.layers[i], i);
     feed_forward(weights_.layers[i]);
-    observe(message("layer ", i));
+    observe("layer", i);
   }
 }
 
@@ -220,9 +219,9 @@ void Transformer::add_residual(Floats& x, const std::vector<float>& post_norm) {
   });
 }
 
-void Transformer::observe(const std::string& name) const {
+void Transformer::observe(std::string_view name, std::size_t index) const {
   if (observer_) {
-    observer_(name, hidden_);
+    observer_(name, index, hidden_);
   }
 }
 
@@ -271,14 +270,15 @@ void Transformer::run(std::span<const SequenceStep> batch,
 void Transformer::check(std::span<const SequenceStep> batch, std::size_t width,
                         std::size_t output_size) const {
   std::size_t rows = 0;
-  std::set<const KvCache*> caches;
-  for (const SequenceStep& step : batch) {
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const SequenceStep& step = batch[i];
     const auto* const cache = dynamic_cast<const PagedKvCache*>(step.cache);
     if (cache == nullptr || cache->layout().head_dim() != config_.head_dim ||
         cache->layout().kv_heads() != config_.num_key_value_heads) {
       throw InvalidArgument("forward: expected a KV cache that this model made");
     }
-    if (!caches.insert(cache).second) {
+    const auto is_same = [&](const SequenceStep& other) { return other.cache == step.cache; };
+    if (std::ranges::any_of(batch.first(i), is_same)) {
       throw InvalidArgument("forward: expected each KV cache once in a batch, found one twice");
     }
     if (step.tokens.empty()) {

@@ -76,9 +76,10 @@ class Transformer : public LanguageModel {
   std::size_t bytes_per_token() const override;
   const std::vector<std::string>& notes() const override { return notes_; }
 
-  /// Called with a name ("embedding", "layer 0", ..., "norm") and the residual stream [T, hidden]
-  /// of each part of a batch that is computed at once.
-  using Observer = std::function<void(const std::string& name, std::span<const float> values)>;
+  /// Called with "embedding", then "layer" and its index, and the residual stream [T, hidden] behind
+  /// it, for each part of a batch that is computed at once.
+  using Observer =
+      std::function<void(std::string_view name, std::size_t index, std::span<const float> values)>;
   void set_observer(Observer observer) { observer_ = std::move(observer); }
 
  private:
@@ -110,7 +111,7 @@ class Transformer : public LanguageModel {
   void rotate(Floats& x, std::size_t heads, const RotaryEmbedding& rotary) const;
   void write_cache(std::size_t layer);
   void add_residual(Floats& x, const std::vector<float>& post_norm);
-  void observe(const std::string& name) const;
+  void observe(std::string_view name, std::size_t index) const;
   std::shared_ptr<KvPagePool> pool_of(CacheType type) const;
 
   const Runtime& runtime_;
