@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::array kLayouts = {Encoding::i2_s, Encoding::i2_s_64, Encoding::i2_s_rows4};
 constexpr std::size_t kMostMatrices = 24;
+/// Of each matrix: enough to know the density of a column to a few percent.
+constexpr std::size_t kMostRows = 1024;
 
 /// An I2_S matrix and the gains [K] of its inputs.
 struct Witness {
@@ -67,13 +69,17 @@ std::vector<double> column_counts(const StoredTensor& matrix, const Runtime& run
   const std::size_t columns = matrix.shape.columns();
   std::vector<std::uint32_t> counts(columns);
   std::vector<std::int8_t> trits;
-  for_each_row_block(matrix.shape.rows(), columns, [&](std::size_t first, std::size_t count) {
+  const std::size_t rows = std::min(matrix.shape.rows(), kMostRows);
+  for_each_row_block(rows, columns, [&](std::size_t first, std::size_t count) {
     trits.resize(count * columns);
     parallel_rows(runtime, count, [&](std::size_t i) {
       decode_trits(matrix, first + i, 1, std::span(trits).subspan(i * columns, columns));
     });
-    for (std::size_t i = 0; i < trits.size(); ++i) {
-      counts[i % columns] += trits[i] != 0 ? 1 : 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::int8_t* const row = trits.data() + i * columns;
+      for (std::size_t k = 0; k < columns; ++k) {
+        counts[k] += row[k] != 0 ? 1 : 0;
+      }
     }
   });
   return {counts.begin(), counts.end()};

@@ -22,6 +22,16 @@
 namespace bitnet {
 namespace {
 
+/// Trits, as the bytes of int8, become trits + 1. Returns how many of them are zero.
+std::size_t to_digits(std::span<std::uint8_t> trits) {
+  std::uint32_t zeros = 0;
+  for (std::uint8_t& trit : trits) {
+    trit = static_cast<std::uint8_t>(trit + 1);
+    zeros += trit == 1 ? 1 : 0;
+  }
+  return zeros;
+}
+
 /// Fills a weight panel by panel: digits_of(row, digits [columns]) writes trits + 1 and returns how
 /// many are zero trits.
 template <class DigitsOf>
@@ -143,14 +153,8 @@ class Loader {
         [&](std::size_t row, std::uint8_t* digits) {
           thread_local AlignedVector<float> scratch;
           scratch.resize(2 * columns);
-          auto* const trits = reinterpret_cast<std::int8_t*>(digits);
-          reader->read_row(row, scratch.data(), trits);
-          std::size_t zeros = 0;
-          for (std::size_t k = 0; k < columns; ++k) {
-            zeros += trits[k] == 0 ? 1 : 0;
-            digits[k] = static_cast<std::uint8_t>(trits[k] + 1);
-          }
-          return zeros;
+          reader->read_row(row, scratch.data(), reinterpret_cast<std::int8_t*>(digits));
+          return to_digits({digits, columns});
         });
     checkpoint_.release(weight.tensor);
     return {std::move(packed), vector(prefix + name + "_norm_in.weight")};
