@@ -3,11 +3,12 @@
 // --help.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/run_program.h"
-#include "formats/temporary_folder.h"
+#include "model/tiny_model.h"
 #include "tokenizer/pattern_splitter.h"
 
 namespace bitnet {
@@ -31,7 +32,7 @@ class TokenizeCommand : public testing::Test {
 
 TEST_F(TokenizeCommand, PrintsTokens) {
   EXPECT_EQ(out({"-p", "It was dark.\n"}),
-            "0\t\"<|begin_of_text|>\"\n1779\t\"It\"\n350\t\" was\"\n2106\t\" dark\"\n16\t\".\"\n"
+            "0\t\"<|begin_of_text|>\"\n1779\t\"It\"\n350\t\" was\"\n2629\t\" dark\"\n16\t\".\"\n"
             "201\t\"\\n\"\n");
   EXPECT_EQ(out({"-p", "It was", "--ids"}), "[0, 1779, 350]\n");
   EXPECT_EQ(out({"-p", "It was", "--ids", "--no-bos"}), "[1779, 350]\n");
@@ -52,6 +53,29 @@ TEST_F(TokenizeCommand, ReadsFiles) {
   const ProgramResult missing = run_program({"tokenize", "-m", kModel, "-f", "/nonexistent"});
   EXPECT_EQ(missing.exit_status, 1);
   EXPECT_NE(missing.err.find("/nonexistent"), std::string::npos) << missing.err;
+}
+
+// Oracle: the folder that the GGUF file is made of.
+TEST_F(TokenizeCommand, ReadsGguf) {
+  const TemporaryFolder folder;
+  const std::string file = folder.path() / "model.gguf";
+  ASSERT_EQ(run_program({"convert", kModel, "-o", file, "--type", "tq2_0"}).exit_status, 0);
+  const std::string text = BITNET_SOURCE_DIR "/docs/numerics.md";
+  const ProgramResult found = run_program({"tokenize", "-m", file, "--ids", "-f", text});
+  EXPECT_EQ(found.exit_status, 0) << found.err;
+  EXPECT_EQ(found.out, out({"--ids", "-f", text}));
+  const ProgramResult other = run_program({"tokenize", "-m", file, "--pre", "x", "-p", "a"});
+  EXPECT_EQ(other.exit_status, 1);
+  EXPECT_NE(other.err.find("llama-bpe"), std::string::npos) << other.err;
+}
+
+// The folder's weights are not looked at.
+TEST_F(TokenizeCommand, NeedsNoWeights) {
+  const TemporaryFolder folder;
+  std::filesystem::copy(kModel + "/tokenizer.json", folder.path() / "tokenizer.json");
+  const ProgramResult result =
+      run_program({"tokenize", "-m", folder.path(), "-p", "It was", "--ids"});
+  EXPECT_EQ(result.out, "[0, 1779, 350]\n") << result.err;
 }
 
 TEST_F(TokenizeCommand, Decodes) {
