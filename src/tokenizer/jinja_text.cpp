@@ -58,6 +58,16 @@ std::string canonical_expression(std::string_view text) {
   return canonical;
 }
 
+/// Where the next tag begins; the end of the text when there is none.
+std::size_t begin_of_tag(std::string_view text) {
+  for (std::size_t at = 0; at + 1 < text.size(); ++at) {
+    if (text[at] == '{' && std::string_view("{%#").find(text[at + 1]) != std::string_view::npos) {
+      return at;
+    }
+  }
+  return text.size();
+}
+
 /// Where the tag that begins at `begin` is closed: behind the closing mark.
 std::size_t end_of_tag(std::string_view text, std::size_t begin) {
   const char mark = text[begin + 1];
@@ -95,12 +105,7 @@ std::string canonical_jinja(std::string_view text) {
   bool strip_next = false;
   bool begins_line = true;
   while (!text.empty()) {
-    std::size_t begin = text.find('{');
-    while (begin + 1 < text.size() &&
-           std::string_view("{%#").find(text[begin + 1]) == std::string_view::npos) {
-      begin = text.find('{', begin + 1);
-    }
-    begin = begin + 1 < text.size() ? begin : text.size();
+    const std::size_t begin = begin_of_tag(text);
     std::string_view data = text.substr(0, begin);
     if (strip_next) {
       data.remove_prefix(std::min(data.find_first_not_of(kBlanks), data.size()));

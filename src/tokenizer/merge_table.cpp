@@ -16,7 +16,10 @@ constexpr std::size_t kFewSymbols = 48;
 
 std::uint64_t pair_of(TokenId left, TokenId right) { return std::uint64_t{left} << 32 | right; }
 
-bool is_later(const auto& left, const auto& right) { return left.order > right.order; }
+/// Makes the standard heap's first the one of the lowest order.
+struct IsLater {
+  bool operator()(const auto& left, const auto& right) const { return left.order > right.order; }
+};
 
 }  // namespace
 
@@ -82,13 +85,14 @@ void SymbolMerger::merge_few(std::vector<TokenId>& symbols) {
   }
 }
 
-void SymbolMerger::push_candidate(const std::vector<TokenId>& symbols, std::uint32_t at) {
+bool SymbolMerger::append_candidate(const std::vector<TokenId>& symbols, std::uint32_t at) {
   const TokenId left = symbols[at];
   const TokenId right = symbols[next_[at]];
-  if (const Merge* const merge = table_.find(left, right)) {
+  const Merge* const merge = table_.find(left, right);
+  if (merge != nullptr) {
     heap_.push_back({std::uint64_t{merge->rank} << 32 | at, left, right});
-    std::ranges::push_heap(heap_, is_later<Candidate, Candidate>);
   }
+  return merge != nullptr;
 }
 
 void SymbolMerger::merge_many(std::vector<TokenId>& symbols) {
@@ -101,10 +105,16 @@ void SymbolMerger::merge_many(std::vector<TokenId>& symbols) {
   }
   heap_.clear();
   for (std::uint32_t at = 0; at + 1 < count; ++at) {
-    push_candidate(symbols, at);
+    append_candidate(symbols, at);
   }
+  std::ranges::make_heap(heap_, IsLater());
+  const auto push_candidate = [&](std::uint32_t at) {
+    if (append_candidate(symbols, at)) {
+      std::ranges::push_heap(heap_, IsLater());
+    }
+  };
   while (!heap_.empty()) {
-    std::ranges::pop_heap(heap_, is_later<Candidate, Candidate>);
+    std::ranges::pop_heap(heap_, IsLater());
     const Candidate candidate = heap_.back();
     heap_.pop_back();
     const auto at = static_cast<std::uint32_t>(candidate.order);
@@ -118,10 +128,10 @@ void SymbolMerger::merge_many(std::vector<TokenId>& symbols) {
     next_[at] = next_[right];
     if (next_[at] != kNone) {
       previous_[next_[at]] = at;
-      push_candidate(symbols, at);
+      push_candidate(at);
     }
     if (previous_[at] != kNone) {
-      push_candidate(symbols, previous_[at]);
+      push_candidate(previous_[at]);
     }
   }
   std::erase(symbols, kNone);

@@ -49,7 +49,7 @@ class SymbolMerger {
   };
   void merge_few(std::vector<TokenId>& symbols);
   void merge_many(std::vector<TokenId>& symbols);
-  void push_candidate(const std::vector<TokenId>& symbols, std::uint32_t at);
+  bool append_candidate(const std::vector<TokenId>& symbols, std::uint32_t at);
 
   const MergeTable& table_;
   // Kept between calls for their memory alone.

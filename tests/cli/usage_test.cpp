@@ -14,10 +14,11 @@ TEST(Usage, HelpTeachesWithExamples) {
   EXPECT_EQ(help.exit_status, 0);
   EXPECT_EQ(help.err, "");
   for (const char* word : {"quantize", "inspect", "doctor", "bench", "convert", "verify",
-                           "Examples:", "BITNET_ISA", "-o "}) {
+                           "tokenize", "Examples:", "BITNET_ISA", "-o "}) {
     EXPECT_NE(help.out.find(word), std::string::npos) << word;
   }
-  for (const char* command : {"quantize", "convert", "inspect", "verify", "doctor", "bench"}) {
+  for (const char* command :
+       {"quantize", "convert", "inspect", "verify", "tokenize", "doctor", "bench"}) {
     const ProgramResult result = run_program({command, "--help"});
     EXPECT_EQ(result.exit_status, 0);
     EXPECT_NE(result.out.find(std::string("Examples:\n  bitnet ") + command), std::string::npos);
