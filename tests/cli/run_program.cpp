@@ -8,6 +8,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <stdexcept>
 
@@ -29,8 +30,8 @@ std::vector<std::string> program() {
   return words;
 }
 
-void redirect(int descriptor, const std::filesystem::path& path) {
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+void redirect(int descriptor, const std::filesystem::path& path, int flags) {
+  const int file = open(path.c_str(), flags, 0600);
   dup2(file, descriptor);
   close(file);
 }
@@ -38,8 +39,9 @@ void redirect(int descriptor, const std::filesystem::path& path) {
 [[noreturn]] void execute(std::vector<std::string> words,
                           const std::map<std::string, std::string>& environment,
                           const std::filesystem::path& folder) {
-  redirect(STDOUT_FILENO, folder / "out");
-  redirect(STDERR_FILENO, folder / "err");
+  redirect(STDIN_FILENO, folder / "in", O_RDONLY);
+  redirect(STDOUT_FILENO, folder / "out", O_WRONLY | O_CREAT | O_TRUNC);
+  redirect(STDERR_FILENO, folder / "err", O_WRONLY | O_CREAT | O_TRUNC);
   unsetenv("BITNET_ISA");
   for (const auto& [name, value] : environment) {
     setenv(name.c_str(), value.c_str(), 1);
@@ -56,8 +58,10 @@ void redirect(int descriptor, const std::filesystem::path& path) {
 }  // namespace
 
 ProgramResult run_program(const std::vector<std::string>& arguments,
-                          const std::map<std::string, std::string>& environment) {
+                          const std::map<std::string, std::string>& environment,
+                          const std::string& input) {
   const TemporaryFolder folder;
+  std::ofstream(folder.path() / "in") << input;
   std::vector<std::string> words = program();
   words.insert(words.end(), arguments.begin(), arguments.end());
   const pid_t child = fork();

@@ -15,9 +15,10 @@ struct ProgramResult {
   long peak_resident_kib;
 };
 
-/// `environment` is added to the test's own, without its BITNET_ISA.
+/// `environment` is added to the test's own, without its BITNET_ISA; `input` is standard input.
 ProgramResult run_program(const std::vector<std::string>& arguments,
-                          const std::map<std::string, std::string>& environment = {});
+                          const std::map<std::string, std::string>& environment = {},
+                          const std::string& input = "");
 
 /// Whether peak_resident_kib is that of the program alone: an emulator or a sanitizer adds its own.
 bool measures_memory();

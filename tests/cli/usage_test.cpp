@@ -14,11 +14,12 @@ TEST(Usage, HelpTeachesWithExamples) {
   EXPECT_EQ(help.exit_status, 0);
   EXPECT_EQ(help.err, "");
   for (const char* word : {"quantize", "inspect", "doctor", "bench", "convert", "verify",
-                           "tokenize", "Examples:", "BITNET_ISA", "-o "}) {
+                           "tokenize", "run", "chat", "perplexity", "embed", "logits", "Examples:", "BITNET_ISA", "-o "}) {
     EXPECT_NE(help.out.find(word), std::string::npos) << word;
   }
   for (const char* command :
-       {"quantize", "convert", "inspect", "verify", "tokenize", "doctor", "bench"}) {
+       {"quantize", "convert", "inspect", "verify", "tokenize", "run", "chat",
+                              "perplexity", "embed", "logits", "doctor", "bench"}) {
     const ProgramResult result = run_program({command, "--help"});
     EXPECT_EQ(result.exit_status, 0);
     EXPECT_NE(result.out.find(std::string("Examples:\n  bitnet ") + command), std::string::npos);

@@ -7,9 +7,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "reference/golden_file.h"
+#include "tokenizer/pattern_splitter.h"
 
 namespace bitnet {
 namespace {
@@ -56,6 +60,31 @@ INSTANTIATE_TEST_SUITE_P(Models, GoldenPerplexity,
                                name, [](char c) { return std::isalnum(c) == 0; }, '_');
                            return name;
                          });
+
+/// models/prose-nano/expected.json: the same text through an independent PyTorch implementation.
+TEST(Perplexity, OfARealModelIsThatOfPyTorch) {
+#if defined(__SANITIZE_ADDRESS__) || !defined(__x86_64__)
+  GTEST_SKIP() << "54,000 tokens are too many for a sanitizer or an emulator";
+#endif
+  if (std::getenv("BITNET_ISA") != nullptr) GTEST_SKIP() << "the best kernels are enough";
+  if (!PatternSplitter::is_available()) GTEST_SKIP() << "this build is without PCRE2";
+  const std::string folder = BITNET_SOURCE_DIR "/models/prose-nano";
+  std::ifstream file(folder + "/dev.txt");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  std::ifstream json(folder + "/expected.json");
+  const nlohmann::json expected = nlohmann::json::parse(json);
+  const Checkpoint checkpoint = open_checkpoint(folder);
+  const Runtime runtime;
+  const auto model = load_model(checkpoint, runtime);
+  const Tokenizer tokenizer = load_tokenizer(checkpoint);
+  const std::vector<TokenId> tokens = tokenizer.encode(text, {.add_special = false});
+  EXPECT_EQ(tokens.size(), expected["tokens"].get<std::size_t>());
+  PerplexityOptions options;
+  options.context = 256;
+  const PerplexityResult result = evaluate_perplexity(*model, tokens, &tokenizer, options);
+  EXPECT_EQ(result.scored_tokens, expected["float32"]["scored"].get<std::size_t>());
+  EXPECT_NEAR(result.nll, expected["float64"]["nll"].get<double>(), 1e-4);  // its README's bar
+}
 
 TEST(Perplexity, StridesCountEachTokenOnce) {
   const auto model = load("bitnet-odd/packed");

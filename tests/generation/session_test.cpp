@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "reference/golden_file.h"
+#include "tokenizer/pattern_splitter.h"
 
 namespace bitnet {
 namespace {
@@ -54,6 +55,9 @@ TEST(Session, GreedyContinuationsOfTheGoldenModels) {
 
 class Prose : public testing::Test {
  protected:
+  void SetUp() override {
+    if (!PatternSplitter::is_available()) GTEST_SKIP() << "this build is without PCRE2";
+  }
   Prose()
       : checkpoint_(open_checkpoint(kProse)),
         model_(load_model(checkpoint_, Runtime::serial())),
