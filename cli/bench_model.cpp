@@ -66,8 +66,9 @@ struct Row {
   std::string test;  // "pp512", "tg128 @ d1024"
   int threads;
   std::vector<double> tokens_per_s;
-  double gb_per_s = 0;            // generation: weights
-  double percent_of_limit = 0;    // generation: of the read bandwidth; prompt: of the dot-product peak
+  double gb_per_s = 0;  // generation: weights
+  double percent_of_limit =
+      0;  // generation: of the read bandwidth; prompt: of the dot-product peak
 
   double mean() const {
     return std::accumulate(tokens_per_s.begin(), tokens_per_s.end(), 0.0) /
@@ -77,9 +78,8 @@ struct Row {
     const double average = mean();
     double sum = 0;
     for (const double x : tokens_per_s) sum += (x - average) * (x - average);
-    return tokens_per_s.size() < 2
-               ? 0
-               : std::sqrt(sum / static_cast<double>(tokens_per_s.size() - 1));
+    return tokens_per_s.size() < 2 ? 0
+                                   : std::sqrt(sum / static_cast<double>(tokens_per_s.size() - 1));
   }
 };
 
@@ -235,8 +235,7 @@ std::vector<std::string> synthetic_shapes() {
 
 int run_model_bench(const ModelBenchOptions& options) {
   Report report;
-  report.model = options.synthetic.empty() ? options.model.model
-                                           : "synthetic " + options.synthetic;
+  report.model = options.synthetic.empty() ? options.model.model : "synthetic " + options.synthetic;
   const std::vector<int> default_threads = {options.model.runtime.threads};
   for (const int threads : options.threads.empty() ? default_threads : options.threads) {
     if (options.synthetic.empty()) {

@@ -11,13 +11,13 @@ namespace bitnet::cli {
 
 struct ModelBenchOptions {
   ModelOptions model;
-  std::string synthetic;                 ///< shape of a model of random weights, instead of a file
+  std::string synthetic;  ///< shape of a model of random weights, instead of a file
   std::vector<std::size_t> prompts = {512};
   std::vector<std::size_t> generations = {128};
   std::vector<std::size_t> depths = {0};
-  std::vector<int> threads;              ///< empty: the default
+  std::vector<int> threads;  ///< empty: the default
   std::size_t repetitions = 5;
-  std::string output = "md";             ///< or json
+  std::string output = "md";  ///< or json
 };
 
 /// Names of the shapes that `synthetic` takes.

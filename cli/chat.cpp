@@ -39,9 +39,8 @@ class Chat {
   Chat(LoadedModel& loaded, const ChatOptions& options)
       : loaded_(loaded),
         options_(options),
-        template_(options.chat_template.empty()
-                      ? ChatTemplate::of(loaded.required_tokenizer())
-                      : ChatTemplate::from_name(options.chat_template)),
+        template_(options.chat_template.empty() ? ChatTemplate::of(loaded.required_tokenizer())
+                                                : ChatTemplate::from_name(options.chat_template)),
         session_(loaded.model(), &loaded.required_tokenizer(), options.session),
         config_(options.config),
         is_terminal_(isatty(STDIN_FILENO) == 1) {
@@ -180,12 +179,14 @@ int run(ChatOptions options) {
 
 void add_chat_command(CLI::App& app, Command& chosen) {
   CLI::App* command = app.add_subcommand("chat", "Talk with a model");
-  command->footer(std::string(
-                      R"(Reads questions from standard input, writes answers to standard output. The model's own chat
+  command->footer(
+      std::string(
+          R"(Reads questions from standard input, writes answers to standard output. The model's own chat
 template is used when it is one that we know; --chat-template names one for other models. What the
 model has read is kept, so that each turn costs only its new part.
 
-)") + kCommands + R"(
+)") + kCommands +
+      R"(
 Examples:
   bitnet chat -m bitnet-2b4t.gguf --temp 0.7 --top-p 0.9
   bitnet chat -m model.gguf --chat-template chatml --system "Answer briefly."
@@ -193,8 +194,9 @@ Examples:
   auto options = std::make_shared<ChatOptions>();
   add_model_options(*command, options->model);
   add_sampling_options(*command, options->config);
-  command->add_option("-c,--ctx-size", options->session.context,
-                      "Context in tokens (default: what the model knows)")
+  command
+      ->add_option("-c,--ctx-size", options->session.context,
+                   "Context in tokens (default: what the model knows)")
       ->type_name("N");
   command->add_flag("--context-shift", options->session.context_shift,
                     "When the context is full, forget the older half and go on");

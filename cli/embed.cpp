@@ -54,8 +54,8 @@ int run(const EmbedOptions& options) {
     return 0;
   }
   const std::size_t width = loaded.model().config().hidden_size;
-  NpyFile file(options.output, options.lines ? std::vector{vectors.size(), width}
-                                             : std::vector{width});
+  NpyFile file(options.output,
+               options.lines ? std::vector{vectors.size(), width} : std::vector{width});
   for (const std::vector<float>& vector : vectors) {
     file.append(vector);
   }

@@ -32,8 +32,8 @@ std::string describe(const GenerationResult& result, LoadedModel& loaded) {
     text += " (weights at " + format_fixed(bytes / 1e9, 2) + " GB/s)";
   }
   return text + "; " + std::to_string(loaded.runtime().threads()) + " threads; loaded in " +
-         format_fixed(loaded.load_seconds(), 2) + " s; end: " +
-         std::string(to_string(result.finish));
+         format_fixed(loaded.load_seconds(), 2) +
+         " s; end: " + std::string(to_string(result.finish));
 }
 
 nlohmann::ordered_json to_json(const GenerationResult& result) {

@@ -65,15 +65,16 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
                   "Keys and values (default: f16, for small models f32)")
       ->transform(CLI::CheckedTransformer(kCaches).description(""))
       ->type_name("f32|f16|q8_0");
-  command.add_option("--hidden-act", options.load.hidden_act,
-                     "Activation function of a GGUF file that does not say it: relu2 or silu")
+  command
+      .add_option("--hidden-act", options.load.hidden_act,
+                  "Activation function of a GGUF file that does not say it: relu2 or silu")
       ->type_name("NAME");
-  command.add_option("--linear-class", options.load.linear_class,
-                     "How packed scales are meant: bitlinear (divide) or autobitlinear (multiply)")
+  command
+      .add_option("--linear-class", options.load.linear_class,
+                  "How packed scales are meant: bitlinear (divide) or autobitlinear (multiply)")
       ->type_name("CLASS");
-  static const std::map<std::string, Encoding> kLayouts = {{"128", Encoding::i2_s},
-                                                           {"64", Encoding::i2_s_64},
-                                                           {"rows4", Encoding::i2_s_rows4}};
+  static const std::map<std::string, Encoding> kLayouts = {
+      {"128", Encoding::i2_s}, {"64", Encoding::i2_s_64}, {"rows4", Encoding::i2_s_rows4}};
   command.add_option("--i2s-layout", options.load.i2_s_layout, "Layout of an I2_S file")
       ->transform(CLI::CheckedTransformer(kLayouts).description(""))
       ->type_name("128|64|rows4");
@@ -86,8 +87,7 @@ LoadedModel::LoadedModel(const ModelOptions& options)
   const auto start = std::chrono::steady_clock::now();
   const Checkpoint checkpoint = open_checkpoint(options.model);
   model_ = load_model(checkpoint, runtime_, options.load);
-  load_seconds_ =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  load_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   tokenizer_ = find_tokenizer(checkpoint, options.pre);
   for (const std::string& note : model_->notes()) {
     std::cerr << "note: " << note << '\n';
@@ -107,8 +107,7 @@ void add_prompt_options(CLI::App& command, PromptOptions& options) {
   group->add_option("-f,--file", options.file, "A file that holds it")->type_name("FILE");
   group->add_option("--tokens", options.tokens, "Token ids instead, taken as they are")
       ->type_name("1,2,3");
-  group->add_option("--tokens-file", options.tokens_file, "A file of token ids")
-      ->type_name("FILE");
+  group->add_option("--tokens-file", options.tokens_file, "A file of token ids")->type_name("FILE");
   group->require_option(0, 1);
 }
 

@@ -35,9 +35,7 @@ NpyFile::NpyFile(const std::filesystem::path& path, const std::vector<std::size_
 
 NpyFile::~NpyFile() = default;
 
-void NpyFile::append(std::span<const float> values) {
-  state_->file.append(std::as_bytes(values));
-}
+void NpyFile::append(std::span<const float> values) { state_->file.append(std::as_bytes(values)); }
 
 void NpyFile::commit() { state_->file.commit(); }
 

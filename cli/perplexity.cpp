@@ -54,8 +54,8 @@ int run(PerplexityCommand command) {
   LoadedModel loaded(command.model);
   PerplexityOptions& options = command.options;
   options.cache_type = command.model.cache_type;
-  options.method = command.method == "windows" ? PerplexityMethod::windows
-                                               : PerplexityMethod::second_half;
+  options.method =
+      command.method == "windows" ? PerplexityMethod::windows : PerplexityMethod::second_half;
   options.context = std::min(options.context, loaded.model().max_positions());
   const Tokenizer* const tokenizer = loaded.tokenizer();
   options.first_token = command.first_token;
@@ -96,8 +96,9 @@ Examples:
   command->add_option("-c,--ctx-size", options->options.context, "Tokens of a window")
       ->type_name("N")
       ->capture_default_str();
-  command->add_option("--stride,--ppl-stride", options->options.stride,
-                      "Windows begin so many tokens apart (default: -c)")
+  command
+      ->add_option("--stride,--ppl-stride", options->options.stride,
+                   "Windows begin so many tokens apart (default: -c)")
       ->type_name("N");
   command->add_option("--method", options->method, "How tokens are scored")
       ->check(CLI::IsMember({"windows", "second-half"}).description(""))

@@ -84,8 +84,9 @@ Examples:
   add_model_options(*command, options->model);
   add_prompt_options(*command, options->prompt);
   add_sampling_options(*command, options->config);
-  command->add_option("-c,--ctx-size", options->session.context,
-                      "Context in tokens (default: what the model knows)")
+  command
+      ->add_option("-c,--ctx-size", options->session.context,
+                   "Context in tokens (default: what the model knows)")
       ->type_name("N");
   command->add_flag("--context-shift", options->session.context_shift,
                     "When the context is full, forget the older half and go on");

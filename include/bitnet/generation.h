@@ -25,27 +25,28 @@ namespace bitnet {
 struct GenerationConfig {
   std::size_t max_new_tokens = 256;
 
-  float temperature = 0;         ///< 0: the most likely token, the lowest id of equals
-  std::size_t top_k = 0;         ///< keep the k most likely; 0: all
-  float typical_p = 1;           ///< locally typical sampling (arXiv 2202.00666); 1: off
-  float top_p = 1;               ///< keep the most likely that make up this probability; 1: all
-  float min_p = 0;               ///< drop what is less likely than this part of the best; 0: none
-  std::uint64_t seed = 0;        ///< of the draws
+  float temperature = 0;   ///< 0: the most likely token, the lowest id of equals
+  std::size_t top_k = 0;   ///< keep the k most likely; 0: all
+  float typical_p = 1;     ///< locally typical sampling (arXiv 2202.00666); 1: off
+  float top_p = 1;         ///< keep the most likely that make up this probability; 1: all
+  float min_p = 0;         ///< drop what is less likely than this part of the best; 0: none
+  std::uint64_t seed = 0;  ///< of the draws
 
-  std::size_t repeat_last_n = 64;    ///< tokens that the penalties look back on
-  float repetition_penalty = 1;      ///< divides a positive logit of a token seen, multiplies others
-  float frequency_penalty = 0;       ///< subtracted once for each time that it was seen
-  float presence_penalty = 0;        ///< subtracted once if it was seen
+  std::size_t repeat_last_n = 64;  ///< tokens that the penalties look back on
+  float repetition_penalty = 1;    ///< divides a positive logit of a token seen, multiplies others
+  float frequency_penalty = 0;     ///< subtracted once for each time that it was seen
+  float presence_penalty = 0;      ///< subtracted once if it was seen
   std::map<TokenId, float> logit_bias = {};  ///< added; -infinity forbids a token
 
   std::vector<std::string> stop = {};     ///< strings that end the text, which they are no part of
   std::vector<TokenId> stop_tokens = {};  ///< the same for tokens
-  bool ignore_eos = false;           ///< go on behind the model's own end tokens
-  bool logprobs = false;             ///< report the logarithm of each token's probability
-  std::size_t top_logprobs = 0;      ///< alternatives to report with each token
+  bool ignore_eos = false;                ///< go on behind the model's own end tokens
+  bool logprobs = false;                  ///< report the logarithm of each token's probability
+  std::size_t top_logprobs = 0;           ///< alternatives to report with each token
 
   /// Changes the logits [V] of the next token before anything else: the place for grammars.
-  std::function<void(std::span<const TokenId> generated, std::span<float> logits)> logit_filter = {};
+  std::function<void(std::span<const TokenId> generated, std::span<float> logits)> logit_filter =
+      {};
   /// Ends the work soon after it becomes true; also while the prompt is read.
   const std::atomic<bool>* cancel = nullptr;
 
@@ -55,7 +56,8 @@ struct GenerationConfig {
 
 struct TokenLogprob {
   TokenId token = 0;
-  float logprob = 0;  ///< natural logarithm of the model's own probability, before any sampling step
+  float logprob =
+      0;  ///< natural logarithm of the model's own probability, before any sampling step
 };
 
 /// One generated token. `text` is what became certain with it: whole characters that cannot belong
@@ -80,9 +82,9 @@ enum class FinishReason {
 std::string_view to_string(FinishReason reason);
 
 struct GenerationResult {
-  std::vector<TokenId> tokens;    ///< generated; an end token is the last of them
-  std::vector<float> logprobs;    ///< of each, when they were asked for
-  std::string text;               ///< empty without a tokenizer
+  std::vector<TokenId> tokens;  ///< generated; an end token is the last of them
+  std::vector<float> logprobs;  ///< of each, when they were asked for
+  std::string text;             ///< empty without a tokenizer
   FinishReason finish = FinishReason::length;
   std::size_t prompt_tokens = 0;
   std::size_t cached_tokens = 0;  ///< of the prompt, taken over from the text before

@@ -62,9 +62,8 @@ std::vector<float> embed(LanguageModel& model, std::span<const TokenId> tokens,
     throw QuantizationError(message("embed: expected a vector with a length, found ", square));
   }
   std::vector<float> result(width);
-  std::ranges::transform(vector, result.begin(), [&](double x) {
-    return static_cast<float>(x / std::sqrt(square));
-  });
+  std::ranges::transform(vector, result.begin(),
+                         [&](double x) { return static_cast<float>(x / std::sqrt(square)); });
   return result;
 }
 

@@ -89,8 +89,8 @@ struct Session::State {
     }
     const auto common = std::ranges::mismatch(tokens, prompt).in1 - tokens.begin();
     // The last token is computed anew: its logits are needed.
-    const std::size_t reused = std::min({static_cast<std::size_t>(common), cache->size(),
-                                         prompt.size() - 1});
+    const std::size_t reused =
+        std::min({static_cast<std::size_t>(common), cache->size(), prompt.size() - 1});
     cache->truncate(reused);
     tokens.assign(prompt.begin(), prompt.end());
     result.prompt_tokens = prompt.size();
@@ -102,11 +102,7 @@ struct Session::State {
 class Generation {
  public:
   Generation(Session::State& state, const GenerationConfig& config, const TokenCallback& on_token)
-      : state_(state),
-        config_(config),
-        on_token_(on_token),
-        sampler_(config),
-        stops_(config.stop) {
+      : state_(state), config_(config), on_token_(on_token), sampler_(config), stops_(config.stop) {
     if (state.tokenizer != nullptr) {
       detokenizer_.emplace(*state.tokenizer);
     }

@@ -13,8 +13,8 @@ class StopStrings {
   /// The strings must outlive it; empty ones are ignored.
   explicit StopStrings(std::span<const std::string> strings) : strings_(strings) {}
 
-  /// The part of the text so far, this piece included, that no stop string can begin in and that was
-  /// not returned before.
+  /// The part of the text so far, this piece included, that no stop string can begin in and that
+  /// was not returned before.
   std::string add(std::string_view piece);
   /// Whether a stop string was found; what came from it on is dropped.
   bool found() const { return found_; }

@@ -77,8 +77,8 @@ inline void value_block(const float (*weights)[kPositions], std::size_t first, s
   for (std::size_t r = 0; r < rows; ++r) {
     for (std::size_t v = 0; v < vectors; ++v) {
       float* const target = out + r * out_stride + v * kLanes;
-      store(target, add(multiply(load(target), splat(keep[r])),
-                        multiply(sums[r][v], splat(take[r]))));
+      store(target,
+            add(multiply(load(target), splat(keep[r])), multiply(sums[r][v], splat(take[r]))));
     }
   }
 }

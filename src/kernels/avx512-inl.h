@@ -87,8 +87,8 @@ inline Ints load_int8(const std::int8_t* p) {
 inline Floats to_floats(Ints x) { return {_mm512_cvtepi32_ps(x.v)}; }
 
 inline Floats scale_by_power(Floats x, Ints n) {
-  return {_mm512_castsi512_ps(
-      _mm512_add_epi32(_mm512_castps_si512(x.v), _mm512_slli_epi32(n.v, 23)))};
+  return {
+      _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x.v), _mm512_slli_epi32(n.v, 23)))};
 }
 
 inline Doubles add_magnitudes(Doubles sum, Floats x) {

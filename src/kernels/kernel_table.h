@@ -60,12 +60,12 @@ struct GemmBlock {
 /// Attention of the query heads that share one KV head, on one page of its cache. Rows of queries
 /// and out are `stride` floats apart: head_dim rounded up to 16, zero behind head_dim.
 ///   s[r, j] = (Σ_d q[r, d] * k[d, j]) * key_scale[j]
-///   m[r] = max_j s[r, j];  w[r, j] = exp(s[r, j] - m[r]);  l[r] = Σ_j w[r, j], lanes as sum_squares
-///   o[r, d] = Σ_j (w[r, j] * value_scale[j]) * v[j, d]
-/// over j in [first, last). The sums over d and j go in runs that end at multiples of kRun: each run
-/// ascending from +0, then the runs' sums likewise. What a page gives is merged with what the pages before gave (FlashAttention's rescaling,
-/// arXiv 2205.14135): M' = max(M, m), L' = L * exp(M - M') + l * exp(m - M'), O' likewise. The
-/// products with scales are left out when there are none.
+///   m[r] = max_j s[r, j];  w[r, j] = exp(s[r, j] - m[r]);  l[r] = Σ_j w[r, j], lanes as
+///   sum_squares o[r, d] = Σ_j (w[r, j] * value_scale[j]) * v[j, d]
+/// over j in [first, last). The sums over d and j go in runs that end at multiples of kRun: each
+/// run ascending from +0, then the runs' sums likewise. What a page gives is merged with what the
+/// pages before gave (FlashAttention's rescaling, arXiv 2205.14135): M' = max(M, m), L' = L * exp(M
+/// - M') + l * exp(m - M'), O' likewise. The products with scales are left out when there are none.
 struct AttentionPage {
   static constexpr std::size_t kPositions = 64;
   static constexpr std::size_t kRun = 16;

@@ -103,16 +103,15 @@ void dot_blocks(const KernelTable& table, Record& record) {
   for (const std::size_t count : {1, 2, 5}) {
     const std::vector<std::byte> blocks = random_blocks(count, bytes, scale_at);
     const std::vector<float> x = random_floats(count * elements, 1.0F, 12);
-    add_case<float>(
-        record, message(count, " blocks"), {},
-        (table.*kernel)(blocks.data() + kShift, x.data() + kShift, count * elements));
+    add_case<float>(record, message(count, " blocks"), {},
+                    (table.*kernel)(blocks.data() + kShift, x.data() + kShift, count * elements));
   }
 }
 
 struct PageCase {
   std::size_t rows, head_dim, first, last;
 };
-constexpr PageCase kPages[] = {{1, 16, 0, 1},   {1, 64, 0, 64}, {2, 48, 3, 17}, {3, 100, 0, 33},
+constexpr PageCase kPages[] = {{1, 16, 0, 1},    {1, 64, 0, 64}, {2, 48, 3, 17}, {3, 100, 0, 33},
                                {4, 128, 63, 64}, {5, 8, 0, 64},  {8, 96, 1, 63}, {16, 256, 0, 40}};
 
 /// A cache's numbers as the element type stores them.

@@ -65,10 +65,9 @@ void attend_group(const AttentionToken& token, std::size_t layer, std::size_t g,
   for (std::size_t index = begin / kPositions; index * kPositions < end; ++index) {
     const std::size_t first = index * kPositions;
     const std::byte* const page = token.cache->page(index);
-    const auto* const scales =
-        layout.type() == CacheType::q8_0
-            ? reinterpret_cast<const float*>(page + layout.scales(layer, g))
-            : nullptr;
+    const auto* const scales = layout.type() == CacheType::q8_0
+                                   ? reinterpret_cast<const float*>(page + layout.scales(layer, g))
+                                   : nullptr;
     kernel({.queries = state.queries.data(),
             .rows = rows,
             .head_dim = head_dim,

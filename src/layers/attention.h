@@ -19,9 +19,9 @@ struct AttentionToken {
 };
 
 struct AttentionShape {
-  std::size_t heads;     ///< H; head j reads KV head j / (H / G)
-  float score_scale;     ///< multiplies q k, 1 / sqrt(D) as a rule
-  std::size_t window;    ///< positions seen, own one included; 0: all
+  std::size_t heads;   ///< H; head j reads KV head j / (H / G)
+  float score_scale;   ///< multiplies q k, 1 / sqrt(D) as a rule
+  std::size_t window;  ///< positions seen, own one included; 0: all
 };
 
 /// out[t, h] = softmax(score_scale q[t, h] Kᵀ) V over the layer's cache. queries and out [T, H, D].

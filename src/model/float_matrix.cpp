@@ -30,17 +30,15 @@ FloatMatrix FloatMatrix::copied(const Checkpoint& checkpoint, const StoredTensor
                                 const Runtime& runtime) {
   AlignedVector<std::byte> bytes(tensor.bytes.size());
   const std::size_t row_bytes = bytes.size() / tensor.shape.rows();
-  for_each_row_block(tensor.shape.rows(), tensor.shape.columns(),
-                     [&](std::size_t first, std::size_t count) {
-                       parallel_rows(runtime, count, [&](std::size_t i) {
-                         const std::size_t at = (first + i) * row_bytes;
-                         std::memcpy(bytes.data() + at, tensor.bytes.data() + at, row_bytes);
-                       });
-                       checkpoint.release(
-                           tensor.bytes.subspan(first * row_bytes, count * row_bytes));
-                     });
-  return from_bytes(std::move(bytes), tensor.encoding, tensor.shape.rows(),
-                    tensor.shape.columns());
+  for_each_row_block(
+      tensor.shape.rows(), tensor.shape.columns(), [&](std::size_t first, std::size_t count) {
+        parallel_rows(runtime, count, [&](std::size_t i) {
+          const std::size_t at = (first + i) * row_bytes;
+          std::memcpy(bytes.data() + at, tensor.bytes.data() + at, row_bytes);
+        });
+        checkpoint.release(tensor.bytes.subspan(first * row_bytes, count * row_bytes));
+      });
+  return from_bytes(std::move(bytes), tensor.encoding, tensor.shape.rows(), tensor.shape.columns());
 }
 
 FloatMatrix FloatMatrix::encoded(const Checkpoint& checkpoint, const StoredTensor& tensor,
@@ -55,7 +53,8 @@ FloatMatrix FloatMatrix::encoded(const Checkpoint& checkpoint, const StoredTenso
       thread_local AlignedVector<float> row;
       row.resize(columns);
       load_stored_row(tensor, first + i, runtime, row.data());
-      encode_float_rows(encoding, row, columns, {bytes.data() + (first + i) * row_bytes, row_bytes});
+      encode_float_rows(encoding, row, columns,
+                        {bytes.data() + (first + i) * row_bytes, row_bytes});
     });
     checkpoint.release(tensor.bytes.subspan(first * stored_row_bytes, count * stored_row_bytes));
   });

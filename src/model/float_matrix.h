@@ -26,8 +26,8 @@ class FloatMatrix {
   static FloatMatrix encoded(const Checkpoint& checkpoint, const StoredTensor& tensor,
                              Encoding encoding, const Runtime& runtime);
   /// Of bytes made elsewhere: [rows, columns] in `encoding`.
-  static FloatMatrix from_bytes(AlignedVector<std::byte> bytes, Encoding encoding,
-                                std::size_t rows, std::size_t columns);
+  static FloatMatrix from_bytes(AlignedVector<std::byte> bytes, Encoding encoding, std::size_t rows,
+                                std::size_t columns);
 
   std::size_t rows() const { return tensor_.shape.rows(); }
   std::size_t columns() const { return tensor_.shape.columns(); }

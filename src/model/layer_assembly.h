@@ -30,23 +30,23 @@ LayerWeights assemble_layer(const ModelConfig& config, std::size_t index, const 
   const std::string prefix = message("blk.", index, ".");
   const auto gains = [&](const char* name) { return norm(prefix + name + ".weight"); };
   const std::uint64_t pattern = config.sliding_window_pattern;
-  return {.attention_norm = gains("attn_norm"),
-          .q_proj = linear(prefix, "attn_q"),
-          .k_proj = linear(prefix, "attn_k"),
-          .v_proj = linear(prefix, "attn_v"),
-          .q_norm = gains("attn_q_norm"),
-          .k_norm = gains("attn_k_norm"),
-          .attention_sub_norm = gains("attn_sub_norm"),
-          .o_proj = linear(prefix, "attn_output"),
-          .attention_post_norm = gains("post_attention_norm"),
-          .feed_forward_norm = gains("ffn_norm"),
-          .gate_proj = linear(prefix, "ffn_gate"),
-          .up_proj = linear(prefix, "ffn_up"),
-          .feed_forward_sub_norm = gains("ffn_sub_norm"),
-          .down_proj = linear(prefix, "ffn_down"),
-          .feed_forward_post_norm = gains("post_ffw_norm"),
-          .sliding =
-              config.sliding_window.has_value() && (pattern == 0 || (index + 1) % pattern != 0)};
+  return {
+      .attention_norm = gains("attn_norm"),
+      .q_proj = linear(prefix, "attn_q"),
+      .k_proj = linear(prefix, "attn_k"),
+      .v_proj = linear(prefix, "attn_v"),
+      .q_norm = gains("attn_q_norm"),
+      .k_norm = gains("attn_k_norm"),
+      .attention_sub_norm = gains("attn_sub_norm"),
+      .o_proj = linear(prefix, "attn_output"),
+      .attention_post_norm = gains("post_attention_norm"),
+      .feed_forward_norm = gains("ffn_norm"),
+      .gate_proj = linear(prefix, "ffn_gate"),
+      .up_proj = linear(prefix, "ffn_up"),
+      .feed_forward_sub_norm = gains("ffn_sub_norm"),
+      .down_proj = linear(prefix, "ffn_down"),
+      .feed_forward_post_norm = gains("post_ffw_norm"),
+      .sliding = config.sliding_window.has_value() && (pattern == 0 || (index + 1) % pattern != 0)};
 }
 
 /// Gemma multiplies embeddings by √hidden_size.

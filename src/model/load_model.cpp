@@ -148,14 +148,14 @@ class Loader {
     const SourceWeight& weight = required(prefix + name + ".weight");
     const auto reader = open_projection(source_, weight, runtime_, [](std::uint64_t) {});
     const std::size_t columns = weight.name.columns;
-    TernaryWeight packed = pack_panels(
-        weight.name.rows, columns, reader->scale(), runtime_,
-        [&](std::size_t row, std::uint8_t* digits) {
-          thread_local AlignedVector<float> scratch;
-          scratch.resize(2 * columns);
-          reader->read_row(row, scratch.data(), reinterpret_cast<std::int8_t*>(digits));
-          return to_digits({digits, columns});
-        });
+    TernaryWeight packed =
+        pack_panels(weight.name.rows, columns, reader->scale(), runtime_,
+                    [&](std::size_t row, std::uint8_t* digits) {
+                      thread_local AlignedVector<float> scratch;
+                      scratch.resize(2 * columns);
+                      reader->read_row(row, scratch.data(), reinterpret_cast<std::int8_t*>(digits));
+                      return to_digits({digits, columns});
+                    });
     checkpoint_.release(weight.tensor);
     return {std::move(packed), vector(prefix + name + "_norm_in.weight")};
   }

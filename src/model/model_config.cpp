@@ -216,10 +216,10 @@ void parse_rope(const ObjectReader& object, ModelConfig& config) {
 std::uint64_t parse_window_pattern(const ObjectReader& object, const ModelConfig& config) {
   constexpr std::uint64_t kGemma3 = 6;
   const bool is_gemma = config.model_type.starts_with("gemma3");
-  const std::uint64_t pattern =
-      object.find("sliding_window_pattern") != nullptr ? object.size("sliding_window_pattern")
-      : is_gemma                                       ? kGemma3
-                                                       : 0;
+  const std::uint64_t pattern = object.find("sliding_window_pattern") != nullptr
+                                    ? object.size("sliding_window_pattern")
+                                : is_gemma ? kGemma3
+                                           : 0;
   const std::vector<std::string> types = object.texts("layer_types");
   if (types.empty()) {
     return pattern;

@@ -215,7 +215,8 @@ void load_stored_row(const StoredTensor& tensor, std::size_t row, const Runtime&
                      float* out) {
   const kernels::KernelTable& kernels = runtime.kernels();
   const std::size_t columns = tensor.shape.columns();
-  const std::byte* const bytes = tensor.bytes.data() + row * (tensor.bytes.size() / tensor.shape.rows());
+  const std::byte* const bytes =
+      tensor.bytes.data() + row * (tensor.bytes.size() / tensor.shape.rows());
   switch (tensor.encoding) {
     case Encoding::f16:
     case Encoding::bf16:
@@ -230,8 +231,7 @@ void load_stored_row(const StoredTensor& tensor, std::size_t row, const Runtime&
       decode_to_float(tensor, row, 1, {out, columns});
       return;
   }
-  const auto widen =
-      tensor.encoding == Encoding::f16 ? kernels.f16_to_f32 : kernels.bf16_to_f32;
+  const auto widen = tensor.encoding == Encoding::f16 ? kernels.f16_to_f32 : kernels.bf16_to_f32;
   if (reinterpret_cast<std::uintptr_t>(bytes) % alignof(std::uint16_t) == 0) {
     widen(reinterpret_cast<const std::uint16_t*>(bytes), out, columns);
     return;

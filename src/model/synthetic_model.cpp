@@ -48,8 +48,7 @@ class ByteStream {
 constexpr std::array<std::uint8_t, 81> kTwoBitBytes = [] {
   std::array<std::uint8_t, 81> bytes{};
   for (unsigned i = 0; i < bytes.size(); ++i) {
-    bytes[i] =
-        static_cast<std::uint8_t>(i % 3 | i / 3 % 3 << 2 | i / 9 % 3 << 4 | i / 27 % 3 << 6);
+    bytes[i] = static_cast<std::uint8_t>(i % 3 | i / 3 % 3 << 2 | i / 9 % 3 << 4 | i / 27 % 3 << 6);
   }
   return bytes;
 }();

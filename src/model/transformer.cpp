@@ -47,8 +47,8 @@ double rope_factor(const ModelConfig& config) {
     return 1;
   }
   if (config.rope_scaling != "linear") {
-    throw UnsupportedError(message("rope_scaling: expected none or linear, found ",
-                                   config.rope_scaling));
+    throw UnsupportedError(
+        message("rope_scaling: expected none or linear, found ", config.rope_scaling));
   }
   return config.rope_scaling_factor;
 }
@@ -65,9 +65,8 @@ std::size_t bytes_of(const Projection& projection) { return projection.weight.me
 
 template <class Body>
 void for_each_projection(const LayerWeights& layer, Body body) {
-  for (const Projection* projection :
-       {&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.o_proj, &layer.gate_proj,
-        &layer.up_proj, &layer.down_proj}) {
+  for (const Projection* projection : {&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.o_proj,
+                                       &layer.gate_proj, &layer.up_proj, &layer.down_proj}) {
     body(*projection);
   }
 }
@@ -117,14 +116,13 @@ void Transformer::attention(const LayerWeights& layer, std::size_t index) {
           {&query_, &key_, &value_});
   normalize(query_, config_.head_dim, layer.q_norm);
   normalize(key_, config_.head_dim, layer.k_norm);
-  const RotaryEmbedding& rotary =
-      layer.sliding && local_rotary_ ? *local_rotary_ : rotary_;
+  const RotaryEmbedding& rotary = layer.sliding && local_rotary_ ? *local_rotary_ : rotary_;
   rotate(query_, config_.num_attention_heads, rotary);
   rotate(key_, config_.num_key_value_heads, rotary);
   write_cache(index);
   context_.resize(query_.size());
-  const double scale_of = config_.query_pre_attn_scalar.value_or(
-      static_cast<double>(config_.head_dim));
+  const double scale_of =
+      config_.query_pre_attn_scalar.value_or(static_cast<double>(config_.head_dim));
   attend(places_, index,
          {.heads = config_.num_attention_heads,
           .score_scale = static_cast<float>(1 / std::sqrt(scale_of)),
@@ -253,10 +251,10 @@ void Transformer::run(std::span<const SequenceStep> batch,
     for (std::size_t i = 0; i < step.tokens.size(); ++i) {
       const bool is_last = i + 1 == step.tokens.size();
       cache.extend(1);
-      tokens_.push_back({step.tokens[i],
-                         {&cache, cache.size() - 1},
-                         step.output == OutputRows::all ||
-                             (step.output == OutputRows::last && is_last)});
+      tokens_.push_back(
+          {step.tokens[i],
+           {&cache, cache.size() - 1},
+           step.output == OutputRows::all || (step.output == OutputRows::last && is_last)});
       if (tokens_.size() == kPartTokens) {
         run_part();
       }
@@ -284,16 +282,16 @@ void Transformer::check(std::span<const SequenceStep> batch, std::size_t width,
     if (step.tokens.empty()) {
       throw InvalidArgument("forward: expected at least one token in each step, found none");
     }
-    const auto bad = std::ranges::find_if(
-        step.tokens, [this](TokenId id) { return id >= config_.vocab_size; });
+    const auto bad =
+        std::ranges::find_if(step.tokens, [this](TokenId id) { return id >= config_.vocab_size; });
     if (bad != step.tokens.end()) {
-      throw InvalidArgument(message("forward: expected token ids below ", config_.vocab_size,
-                                    ", found ", *bad));
+      throw InvalidArgument(
+          message("forward: expected token ids below ", config_.vocab_size, ", found ", *bad));
     }
     if (step.tokens.size() > cache->capacity() - cache->size()) {
       throw InvalidArgument(message("forward: the context is full: it holds ", cache->size(),
-                                    " of ", cache->capacity(), " tokens, and ",
-                                    step.tokens.size(), " more do not fit"));
+                                    " of ", cache->capacity(), " tokens, and ", step.tokens.size(),
+                                    " more do not fit"));
     }
     rows += step.rows();
   }
@@ -332,8 +330,8 @@ std::shared_ptr<KvPagePool> Transformer::pool_of(CacheType type) const {
   if (found != pools_.end()) {
     return *found;
   }
-  return pools_.emplace_back(std::make_shared<KvPagePool>(KvLayout(
-      config_.num_hidden_layers, config_.num_key_value_heads, config_.head_dim, type)));
+  return pools_.emplace_back(std::make_shared<KvPagePool>(
+      KvLayout(config_.num_hidden_layers, config_.num_key_value_heads, config_.head_dim, type)));
 }
 
 std::unique_ptr<KvCache> Transformer::new_kv_cache(std::size_t max_tokens,

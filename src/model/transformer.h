@@ -35,14 +35,14 @@ struct Projection {
 
 /// One layer. Norms are gain vectors, empty where the family has none.
 struct LayerWeights {
-  std::vector<float> attention_norm;       // [hidden]
-  Projection q_proj, k_proj, v_proj;       // [H D, hidden], [G D, hidden], [G D, hidden]
-  std::vector<float> q_norm, k_norm;       // [D]: Qwen3, Gemma 3
-  std::vector<float> attention_sub_norm;   // [H D]: BitNet
-  Projection o_proj;                       // [hidden, H D]
-  std::vector<float> attention_post_norm;  // [hidden]: Gemma 3
-  std::vector<float> feed_forward_norm;    // [hidden]
-  Projection gate_proj, up_proj;           // [F, hidden]
+  std::vector<float> attention_norm;          // [hidden]
+  Projection q_proj, k_proj, v_proj;          // [H D, hidden], [G D, hidden], [G D, hidden]
+  std::vector<float> q_norm, k_norm;          // [D]: Qwen3, Gemma 3
+  std::vector<float> attention_sub_norm;      // [H D]: BitNet
+  Projection o_proj;                          // [hidden, H D]
+  std::vector<float> attention_post_norm;     // [hidden]: Gemma 3
+  std::vector<float> feed_forward_norm;       // [hidden]
+  Projection gate_proj, up_proj;              // [F, hidden]
   std::vector<float> feed_forward_sub_norm;   // [F]: BitNet
   Projection down_proj;                       // [hidden, F]
   std::vector<float> feed_forward_post_norm;  // [hidden]: Gemma 3
@@ -76,8 +76,8 @@ class Transformer : public LanguageModel {
   std::size_t bytes_per_token() const override;
   const std::vector<std::string>& notes() const override { return notes_; }
 
-  /// Called with "embedding", then "layer" and its index, and the residual stream [T, hidden] behind
-  /// it, for each part of a batch that is computed at once.
+  /// Called with "embedding", then "layer" and its index, and the residual stream [T, hidden]
+  /// behind it, for each part of a batch that is computed at once.
   using Observer =
       std::function<void(std::string_view name, std::size_t index, std::span<const float> values)>;
   void set_observer(Observer observer) { observer_ = std::move(observer); }

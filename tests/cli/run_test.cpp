@@ -69,8 +69,8 @@ class Prose : public testing::Test {
 };
 
 TEST_F(Prose, TextGoesToStandardOutputAndNothingElse) {
-  const std::vector<std::string> command = {"run",    "-m",  kProse, "-p", kOpening, "-n", "30",
-                                            "--temp", "0.8", "-s",   "11"};
+  const std::vector<std::string> command = {"run", "-m",     kProse, "-p", kOpening, "-n",
+                                            "30",  "--temp", "0.8",  "-s", "11"};
   const ProgramResult result = run_program(command);
   ASSERT_EQ(result.exit_status, 0) << result.err;
   const Checkpoint checkpoint = open_checkpoint(kProse);
@@ -92,8 +92,8 @@ TEST_F(Prose, TextGoesToStandardOutputAndNothingElse) {
 }
 
 TEST_F(Prose, SameTextForAnyThreadsAndInstructionSet) {
-  const std::vector<std::string> command = {"run", "-m", kProse, "-p", kOpening, "-n", "20",
-                                            "--temp", "1", "--top-p", "0.9"};
+  const std::vector<std::string> command = {"run", "-m",     kProse, "-p",      kOpening, "-n",
+                                            "20",  "--temp", "1",    "--top-p", "0.9"};
   const std::string expected = run_program(command, {{"BITNET_ISA", "scalar"}}).out;
   std::vector<std::string> threads = command;
   threads.insert(threads.end(), {"-t", "1"});
@@ -132,8 +132,8 @@ TEST(Perplexity, HasTheDocumentedKeys) {
                    "128", "--method", "second-half", "--json"});
   ASSERT_EQ(result.exit_status, 0) << result.err;
   const nlohmann::json json = nlohmann::json::parse(result.out);
-  for (const char* key : {"perplexity", "stderr", "nll", "tokens", "bytes", "bits_per_byte",
-                          "n_ctx", "method"}) {
+  for (const char* key :
+       {"perplexity", "stderr", "nll", "tokens", "bytes", "bits_per_byte", "n_ctx", "method"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_EQ(json["tokens"], 252);
@@ -172,7 +172,8 @@ TEST(Embed, IsTheGoldenVector) {
       reference::GoldenFile("models/bitnet-embedding/expected.safetensors")
           .at("len64/embedding")
           .floats();
-  const std::vector<float> found = read_npy(file, std::string("(").append(std::to_string(wanted.size())).append(",)"));
+  const std::vector<float> found =
+      read_npy(file, std::string("(").append(std::to_string(wanted.size())).append(",)"));
   ASSERT_EQ(found.size(), wanted.size());
   for (std::size_t i = 0; i < found.size(); ++i) {
     EXPECT_NEAR(found[i], wanted[i], 1.1e-5);

@@ -13,12 +13,12 @@ TEST(Usage, HelpTeachesWithExamples) {
   const ProgramResult help = run_program({"--help"});
   EXPECT_EQ(help.exit_status, 0);
   EXPECT_EQ(help.err, "");
-  for (const char* word : {"quantize", "inspect", "doctor", "bench", "convert", "verify",
-                           "tokenize", "run", "chat", "perplexity", "embed", "logits", "Examples:", "BITNET_ISA", "-o "}) {
+  for (const char* word :
+       {"quantize", "inspect", "doctor", "bench", "convert", "verify", "tokenize", "run", "chat",
+        "perplexity", "embed", "logits", "Examples:", "BITNET_ISA", "-o "}) {
     EXPECT_NE(help.out.find(word), std::string::npos) << word;
   }
-  for (const char* command :
-       {"quantize", "convert", "inspect", "verify", "tokenize", "run", "chat",
+  for (const char* command : {"quantize", "convert", "inspect", "verify", "tokenize", "run", "chat",
                               "perplexity", "embed", "logits", "doctor", "bench"}) {
     const ProgramResult result = run_program({command, "--help"});
     EXPECT_EQ(result.exit_status, 0);

@@ -36,8 +36,8 @@ namespace {
 TEST(Memory, NoTokenAllocatesAfterTheFirstText) {
   const Runtime runtime(RuntimeOptions{.threads = 2});
   for (const char* name : {"bitnet-2b4t/packed", "llama-ternary/packed", "bitnet-odd/packed"}) {
-    const auto model = load_model(
-        open_checkpoint(std::string(BITNET_GOLDEN_DIR "/models/") + name), runtime);
+    const auto model =
+        load_model(open_checkpoint(std::string(BITNET_GOLDEN_DIR "/models/") + name), runtime);
     for (const CacheType type : {CacheType::f32, CacheType::f16, CacheType::q8_0}) {
       const auto cache = model->new_kv_cache(200, type);
       std::vector<float> logits(model->config().vocab_size);

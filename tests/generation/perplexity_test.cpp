@@ -19,9 +19,8 @@ namespace bitnet {
 namespace {
 
 std::unique_ptr<LanguageModel> load(const std::string& folder) {
-  return load_model(
-      open_checkpoint(std::filesystem::path(BITNET_GOLDEN_DIR) / "models" / folder),
-      Runtime::serial());
+  return load_model(open_checkpoint(std::filesystem::path(BITNET_GOLDEN_DIR) / "models" / folder),
+                    Runtime::serial());
 }
 
 class GoldenPerplexity : public testing::TestWithParam<const char*> {};

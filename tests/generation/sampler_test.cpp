@@ -223,7 +223,9 @@ TEST(GenerationConfig, RefusesWhatNoSamplingCanFollow) {
   EXPECT_NE(complaint([](auto& c) { c.typical_p = 0; }).find("typical_p"), std::string::npos);
   EXPECT_NE(complaint([](auto& c) { c.repetition_penalty = 0; }).find("repetition_penalty"),
             std::string::npos);
-  EXPECT_NE(complaint([](auto& c) { c.logit_bias = {{1, NAN}}; }).find("logit_bias"),
+  EXPECT_NE(complaint([](auto& c) {
+              c.logit_bias = {{1, NAN}};
+            }).find("logit_bias"),
             std::string::npos);
   EXPECT_EQ(complaint([](auto&) {}), "");
 }

@@ -34,8 +34,8 @@ void expect_greedy(const std::vector<TokenId>& found, const std::vector<TokenId>
 }
 
 TEST(Session, GreedyContinuationsOfTheGoldenModels) {
-  for (const std::string folder : {"bitnet-2b4t/packed", "bitnet-odd/packed",
-                                   "llama-ternary/packed", "onebitllm/latent"}) {
+  for (const std::string folder :
+       {"bitnet-2b4t/packed", "bitnet-odd/packed", "llama-ternary/packed", "onebitllm/latent"}) {
     const nlohmann::json expected = reference::read_golden_json(
         "models/" + folder.substr(0, folder.find('/')) + "/expected.json");
     const auto model = load_model(open_checkpoint(golden(folder)), Runtime::serial());
@@ -122,8 +122,8 @@ TEST_F(Prose, StopTokensAndEndTokens) {
   EXPECT_EQ(result.finish, FinishReason::end_token);
   const auto first = std::ranges::find(whole.tokens, whole.tokens[5]) - whole.tokens.begin();
   EXPECT_EQ(result.tokens.size(), static_cast<std::size_t>(first) + 1);
-  EXPECT_EQ(result.text, tokenizer_.decode(std::span(whole.tokens).first(
-                             static_cast<std::size_t>(first))));
+  EXPECT_EQ(result.text,
+            tokenizer_.decode(std::span(whole.tokens).first(static_cast<std::size_t>(first))));
 }
 
 TEST_F(Prose, CallbackAndFlagEndTheWork) {
@@ -180,8 +180,7 @@ TEST_F(Prose, BehindAShiftTheTextContinuesWhatIsKept) {
   ASSERT_EQ(kept.size(), 33U);
   kept.erase(kept.begin() + kKeep, kept.begin() + kKeep + (33 - kKeep) / 2);
   greedy.max_new_tokens = 1;
-  EXPECT_EQ(shifted.tokens.back(),
-            Session(*model_, nullptr).generate(kept, greedy).tokens.front());
+  EXPECT_EQ(shifted.tokens.back(), Session(*model_, nullptr).generate(kept, greedy).tokens.front());
 }
 
 TEST_F(Prose, LogprobsAndFilters) {

@@ -61,16 +61,15 @@ double worst_gate_error(void (*gate)(const float*, const float*, std::size_t, fl
 
 // exp is within 2 ulp = 2^-22 of itself, and three more roundings follow: below 2^-20.
 TEST(Gates, AreTheActivationFunctions) {
-  EXPECT_LE(worst_gate_error(table().gate_relu2,
-                             [](double x) { return x > 0 ? x * x : 0.0; }),
+  EXPECT_LE(worst_gate_error(table().gate_relu2, [](double x) { return x > 0 ? x * x : 0.0; }),
             0x1p-22);
   EXPECT_LE(worst_gate_error(table().gate_silu, [](double x) { return x / (1 + std::exp(-x)); }),
             0x1p-20);
-  // The argument of exp is a rounded cubic of up to 86: its error of 86 * 2^-23 goes into the result.
+  // The argument of exp is a rounded cubic of up to 86: its error of 86 * 2^-23 goes into the
+  // result.
   EXPECT_LE(worst_gate_error(table().gate_gelu,
                              [](double x) {
-                               const double y =
-                                   std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
+                               const double y = std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
                                return x / (1 + std::exp(-2 * y));
                              }),
             86 * 0x1p-22);

@@ -72,7 +72,8 @@ double distance(std::span<const float> a, std::span<const float> b) {
 
 std::string test_name(const testing::TestParamInfo<const char*>& info) {
   std::string name = info.param;
-  std::ranges::replace_if(name, [](char c) { return std::isalnum(c) == 0; }, '_');
+  std::ranges::replace_if(
+      name, [](char c) { return std::isalnum(c) == 0; }, '_');
   return name;
 }
 
@@ -121,8 +122,8 @@ TEST_P(Golden, HiddenStatesOfEachLayer) {
   ASSERT_EQ(states.size(), expected.size());
   for (std::size_t i = 0; i * size < states.size(); ++i) {
     const std::span<const float> wanted(expected.data() + i * size, size);
-    const float largest = std::fabs(*std::ranges::max_element(
-        wanted, {}, [](float x) { return std::fabs(x); }));
+    const float largest =
+        std::fabs(*std::ranges::max_element(wanted, {}, [](float x) { return std::fabs(x); }));
     EXPECT_LE(distance({states.data() + i * size, size}, wanted), 2e-5 * std::max(1.0F, largest))
         << "state " << i;
   }
@@ -179,8 +180,7 @@ TEST_P(Invariance, TokenByTokenEqualsOneStep) {
     std::vector<float> logits(expected.size());
     for (std::size_t t = 0; t < prompt_.size(); ++t) {
       const SequenceStep step{{&prompt_[t], 1}, cache.get(), OutputRows::last};
-      golden_.model->forward({&step, 1},
-                             std::span(logits).subspan(t * vocabulary, vocabulary));
+      golden_.model->forward({&step, 1}, std::span(logits).subspan(t * vocabulary, vocabulary));
     }
     EXPECT_EQ(logits, expected) << to_string(type);
   }
@@ -233,8 +233,7 @@ TEST_P(Invariance, LongTextsAreComputedInPartsThatDoNotShow) {
   golden_.model->forward({&first, 1}, {});
   const SequenceStep second{all.subspan(37), cache.get(), OutputRows::last};
   golden_.model->forward({&second, 1}, logits);
-  EXPECT_TRUE(std::ranges::equal(
-      logits, std::span(expected).last(logits.size())));
+  EXPECT_TRUE(std::ranges::equal(logits, std::span(expected).last(logits.size())));
 }
 
 TEST_P(Invariance, TruncatedCacheContinuesAsIfNothingHadFollowed) {
@@ -247,13 +246,12 @@ TEST_P(Invariance, TruncatedCacheContinuesAsIfNothingHadFollowed) {
   cache->truncate(0);
   const SequenceStep step{all, cache.get(), OutputRows::last};
   golden_.model->forward({&step, 1}, logits);
-  EXPECT_TRUE(std::ranges::equal(
-      logits, std::span(expected).last(logits.size())));
+  EXPECT_TRUE(std::ranges::equal(logits, std::span(expected).last(logits.size())));
 }
 
-/// Bounds: an f16 key or value is off by 2^-11 of itself, a q8_0 one by 1/254 of its head's largest.
-/// Errors of that size flip activation codes, which move logits of these models by up to 0.1 each
-/// (the reference's README); seen: below 0.1 and 0.5 of logits of about 10.
+/// Bounds: an f16 key or value is off by 2^-11 of itself, a q8_0 one by 1/254 of its head's
+/// largest. Errors of that size flip activation codes, which move logits of these models by up to
+/// 0.1 each (the reference's README); seen: below 0.1 and 0.5 of logits of about 10.
 TEST_P(Invariance, SmallerCachesStayNear) {
   const std::vector<float> expected = all_logits(*golden_.model, prompt_, CacheType::f32);
   EXPECT_LE(distance(all_logits(*golden_.model, prompt_, CacheType::f16), expected), 0.3);
@@ -280,9 +278,9 @@ TEST_F(GoldenEmbedding, FinalStatesAndVectors) {
     EXPECT_LE(distance(states, golden_.tensors.at(key + "/final").floats()),
               golden_.expected["tolerance"][key]["max_abs"].get<double>())
         << key;
-    EXPECT_LE(distance(embed(*golden_.model, prompt),
-                       golden_.tensors.at(key + "/embedding").floats()),
-              golden_.expected["tolerance"]["embedding"]["max_abs"].get<double>())
+    EXPECT_LE(
+        distance(embed(*golden_.model, prompt), golden_.tensors.at(key + "/embedding").floats()),
+        golden_.expected["tolerance"]["embedding"]["max_abs"].get<double>())
         << key;
   }
 }
@@ -297,7 +295,8 @@ TEST_F(GoldenEmbedding, HasNoLogits) {
 
 class Refusals : public testing::Test {
  protected:
-  Refusals() : cache_(golden_.model->new_kv_cache(8)), logits_(golden_.model->config().vocab_size) {}
+  Refusals()
+      : cache_(golden_.model->new_kv_cache(8)), logits_(golden_.model->config().vocab_size) {}
 
   /// What forward() says about one step.
   std::string complaint(const SequenceStep& step) {
