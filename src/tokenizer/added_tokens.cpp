@@ -23,10 +23,12 @@ const AddedTokens::Entry* AddedTokens::longest_match(std::string_view text) cons
   const Entry* longest = nullptr;
   for (std::size_t at = 0; at < text.size() && !candidates.empty(); ++at) {
     const auto byte = static_cast<unsigned char>(text[at]);
-    const auto agreeing = std::ranges::equal_range(candidates, byte, {}, [&](const Entry& entry) {
+    const auto byte_of = [&](const Entry& entry) {
       return static_cast<unsigned char>(entry.text[at]);
-    });
-    candidates = {agreeing.begin(), agreeing.end()};
+    };
+    const auto begin = std::ranges::lower_bound(candidates, byte, {}, byte_of);
+    const auto end = std::ranges::upper_bound(candidates, byte, {}, byte_of);
+    candidates = {begin, end};
     if (!candidates.empty() && candidates.front().text.size() == at + 1) {
       longest = &candidates.front();
       candidates = candidates.subspan(1);

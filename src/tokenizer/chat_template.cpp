@@ -133,6 +133,7 @@ ChatTemplate ChatTemplate::of(const Tokenizer& tokenizer) {
 
 std::vector<std::string> ChatTemplate::names() {
   std::vector<std::string> names;
+  names.reserve(kFormats.size());
   for (const Format& format : kFormats) {
     names.emplace_back(format.name);
   }

@@ -117,12 +117,11 @@ std::optional<char32_t> compose(char32_t first, char32_t second) {
 }
 
 /// Joins each starter with what follows, unless something between them of the same or a higher
-/// class, or another starter, blocks the way.
+/// class, or another starter, blocks the way. Written places never pass the one that is read.
 void compose(std::vector<Character>& text) {
   std::size_t size = 0;
   std::optional<std::size_t> starter;
-  for (const Character character : std::vector<Character>(std::move(text))) {
-    text.resize(std::max(text.size(), size + 1));
+  for (const Character character : text) {
     const bool is_next = starter && *starter + 1 == size;
     const bool is_blocked =
         !starter || (!is_next && text[size - 1].combining_class >= character.combining_class);
