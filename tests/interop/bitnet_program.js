@@ -31,6 +31,16 @@ export function convert(input, type, ...options) {
 export const convert_golden = (model, type, ...options) =>
   convert(golden_folder(model), type, ...(type === 'q8_0' ? ['--keep-latents'] : []), ...options);
 
+/** Logits [ids.length * V] that the program itself computes. */
+export function logits(file, ids) {
+  const output = temporary_file('logits.npy');
+  run('logits', '-m', file, '--tokens', ids.join(','), '-o', output);
+  const bytes = readFileSync(output);
+  const begin = 10 + bytes.readUInt16LE(8);  // magic, version, length of the header
+  return new Float32Array(bytes.buffer.slice(bytes.byteOffset + begin,
+    bytes.byteOffset + bytes.length));
+}
+
 export const inspect = (file) => JSON.parse(run('inspect', file, '--json'));
 
 /**
