@@ -89,10 +89,15 @@ void MappedFile::release(std::size_t offset, std::size_t length) const {
   advise(bytes_, (begin + page - 1) / page * page, end / page * page, MADV_DONTNEED);
 }
 
-void MappedFile::will_need(std::size_t offset, std::size_t length) const {
+void MappedFile::populate(std::size_t offset, std::size_t length) const {
+#if defined(MADV_POPULATE_READ)
+  constexpr int kAdvice = MADV_POPULATE_READ;
+#else
+  constexpr int kAdvice = MADV_WILLNEED;
+#endif
   const std::size_t begin = std::min(offset, bytes_.size());
   const std::size_t end = begin + std::min(length, bytes_.size() - begin);
-  advise(bytes_, begin / page_bytes() * page_bytes(), end, MADV_WILLNEED);
+  advise(bytes_, begin / page_bytes() * page_bytes(), end, kAdvice);
 }
 
 }  // namespace bitnet

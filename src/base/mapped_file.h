@@ -23,9 +23,9 @@ class MappedFile {
   /// Drops the whole pages inside the range from the resident set; a later read fetches them from
   /// the file again. A range beyond the end is cut off.
   void release(std::size_t offset, std::size_t length) const;
-  /// Starts to fetch the range from the file, without waiting for it. A range beyond the end is cut
-  /// off.
-  void will_need(std::size_t offset, std::size_t length) const;
+  /// Fetches the range from the file and maps it at once (on Linux before 5.14 only starts to fetch
+  /// it). A range beyond the end is cut off.
+  void populate(std::size_t offset, std::size_t length) const;
 
  private:
   std::span<const std::byte> bytes_;

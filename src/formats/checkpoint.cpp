@@ -251,8 +251,8 @@ void Checkpoint::release(std::span<const std::byte> bytes) const {
   contents_->for_mapped(bytes, &MappedFile::release);
 }
 
-void Checkpoint::will_need(std::span<const std::byte> bytes) const {
-  contents_->for_mapped(bytes, &MappedFile::will_need);
+void Checkpoint::populate(std::span<const std::byte> bytes) const {
+  contents_->for_mapped(bytes, &MappedFile::populate);
 }
 
 }  // namespace bitnet

@@ -146,6 +146,7 @@ class Loader {
 
   Projection projection(const std::string& prefix, const std::string& name) const {
     const SourceWeight& weight = required(prefix + name + ".weight");
+    checkpoint_.populate(weight.tensor.bytes);
     const auto reader = open_projection(source_, weight, runtime_, [](std::uint64_t) {});
     const std::size_t columns = weight.name.columns;
     TernaryWeight packed =

@@ -182,8 +182,8 @@ TEST(Checkpoint, ReleasesAndFetchesRangesOfATensor) {
   checkpoint.release(*checkpoint.find("a"));
   EXPECT_LE(test::resident_bytes_of(a), kSize / 8);
 
-  checkpoint.will_need(a);
-  checkpoint.will_need(b.subspan(100, 1));
+  checkpoint.populate(a);
+  checkpoint.populate(b.subspan(100, 1));
   checkpoint.release(std::span<const std::byte>());
   EXPECT_EQ(static_cast<std::size_t>(std::count_if(a.begin(), a.end(), is_letter)), kSize);
   EXPECT_EQ(std::count_if(b.begin(), b.end(), is_letter), 0);

@@ -80,11 +80,11 @@ TEST(MappedFile, WillNeedTakesAnyRange) {
   const TemporaryFolder folder;
   const auto bytes = pattern(100'001);
   const MappedFile file(folder.write("a", bytes));
-  file.will_need(0, bytes.size());
-  file.will_need(5000, 1);
-  file.will_need(bytes.size() + 5, std::size_t(-1));
+  file.populate(0, bytes.size());
+  file.populate(5000, 1);
+  file.populate(bytes.size() + 5, std::size_t(-1));
   EXPECT_EQ(copy(file.bytes()), bytes);
-  MappedFile(folder.write("empty", "")).will_need(0, 10);
+  MappedFile(folder.write("empty", "")).populate(0, 10);
 }
 
 TEST(MappedFile, ErrorsNameThePathAndTheReason) {
