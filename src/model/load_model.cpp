@@ -36,9 +36,9 @@ std::size_t to_digits(std::span<std::uint8_t> trits) {
 /// many are zero trits.
 template <class DigitsOf>
 TernaryWeight pack_panels(std::size_t rows, std::size_t columns, float scale,
-                          const Runtime& runtime, const DigitsOf& digits_of) {
+                          const Runtime& runtime, TileArena& arena, const DigitsOf& digits_of) {
   const TileLayout layout = projection_layout(runtime);
-  TernaryWeightBuilder builder(rows, columns, Granularity::tensor, 0, layout);
+  TernaryWeightBuilder builder(rows, columns, Granularity::tensor, 0, layout, &arena);
   const std::size_t padded = builder.steps() * step_inputs(layout);
   const auto pack =
       layout == TileLayout::t16 ? runtime.kernels().pack_t16 : runtime.kernels().pack_t2;
@@ -144,13 +144,13 @@ class Loader {
     return values;
   }
 
-  Projection projection(const std::string& prefix, const std::string& name) const {
+  Projection projection(const std::string& prefix, const std::string& name) {
     const SourceWeight& weight = required(prefix + name + ".weight");
     checkpoint_.populate(weight.tensor.bytes);
     const auto reader = open_projection(source_, weight, runtime_, [](std::uint64_t) {});
     const std::size_t columns = weight.name.columns;
     TernaryWeight packed =
-        pack_panels(weight.name.rows, columns, reader->scale(), runtime_,
+        pack_panels(weight.name.rows, columns, reader->scale(), runtime_, arena_,
                     [&](std::size_t row, std::uint8_t* digits) {
                       thread_local AlignedVector<float> scratch;
                       scratch.resize(2 * columns);
@@ -161,7 +161,7 @@ class Loader {
     return {std::move(packed), vector(prefix + name + "_norm_in.weight")};
   }
 
-  LayerWeights load_layer(std::size_t index) const {
+  LayerWeights load_layer(std::size_t index) {
     return assemble_layer(
         source_.config(), index, [this](const std::string& name) { return vector(name); },
         [this](const std::string& prefix, const char* name) { return projection(prefix, name); });
@@ -172,6 +172,7 @@ class Loader {
   const LoadOptions& options_;
   ModelSource source_;
   std::vector<std::string> notes_;
+  TileArena arena_;
 };
 
 }  // namespace

@@ -53,9 +53,10 @@ constexpr std::array<std::uint8_t, 81> kTwoBitBytes = [] {
   return bytes;
 }();
 
-Projection random_projection(const WeightName& name, std::uint64_t seed, const Runtime& runtime) {
+Projection random_projection(const WeightName& name, std::uint64_t seed, TileArena& arena,
+                             const Runtime& runtime) {
   const TileLayout layout = projection_layout(runtime);
-  TernaryWeightBuilder builder(name.rows, name.columns, Granularity::tensor, 0, layout);
+  TernaryWeightBuilder builder(name.rows, name.columns, Granularity::tensor, 0, layout, &arena);
   const std::size_t bytes = builder.steps() * kPanelStepBytes;
   constexpr unsigned kT16Bytes = 243;
   parallel_rows(runtime, builder.panels(), [&](std::size_t panel) {
@@ -103,8 +104,9 @@ std::unique_ptr<LanguageModel> synthetic_model(const ModelConfig& config, const 
     return std::vector<float>(found == names.end() ? 0 : found->second.columns, 1.0F);
   };
   std::uint64_t seed = 1;
+  TileArena arena;
   const auto linear = [&](const std::string& prefix, const char* name) {
-    return random_projection(names.at(prefix + name + ".weight"), seed++, runtime);
+    return random_projection(names.at(prefix + name + ".weight"), seed++, arena, runtime);
   };
   ModelWeights weights;
   weights.embedding = random_embedding(config.vocab_size, config.hidden_size, runtime);

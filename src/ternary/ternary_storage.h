@@ -9,6 +9,7 @@
 #include <span>
 
 #include "base/aligned_vector.h"
+#include "ternary/tile_arena.h"
 #include "ternary/tile_layout.h"
 
 namespace bitnet {
@@ -19,9 +20,9 @@ struct TernaryWeight::Storage {
   TileLayout layout = TileLayout::t16;
   Granularity granularity = Granularity::tensor;
   std::size_t group_size = 0;
-  std::size_t zeros = 0;              // among out_features * in_features
-  AlignedVector<std::uint8_t> tiles;  // [panels, steps, 128]
-  AlignedVector<float> tile_scales;   // [1], [panels * 32] or [panels, groups, 32]; padding 0
+  std::size_t zeros = 0;             // among out_features * in_features
+  TileMemory tiles;                  // [panels, steps, 128]
+  AlignedVector<float> tile_scales;  // [1], [panels * 32] or [panels, groups, 32]; padding 0
 };
 
 /// Fills the storage of a weight; the caller writes each panel once (threads may share the panels
@@ -29,14 +30,16 @@ struct TernaryWeight::Storage {
 class TernaryWeightBuilder {
  public:
   /// Throws ShapeMismatch, InvalidConfig or InvalidArgument for what no TernaryWeight can be.
+  /// nullptr: memory of its own.
   TernaryWeightBuilder(std::size_t out_features, std::size_t in_features, Granularity granularity,
-                       std::size_t group_size, std::optional<TileLayout> layout);
+                       std::size_t group_size, std::optional<TileLayout> layout,
+                       TileArena* arena = nullptr);
 
   TileLayout layout() const { return storage_->layout; }
   std::size_t panels() const { return panel_count(storage_->out_features); }
   std::size_t steps() const { return step_count(storage_->layout, storage_->in_features); }
   std::uint8_t* panel(std::size_t index) {
-    return storage_->tiles.data() + index * steps() * kPanelStepBytes;
+    return storage_->tiles.bytes.data() + index * steps() * kPanelStepBytes;
   }
   /// Throws QuantizationError unless positive and finite.
   void set_scale(std::size_t row, std::size_t group, float scale);

@@ -64,7 +64,7 @@ std::size_t tile_scale_index(Granularity granularity, std::size_t groups, std::s
 
 TernaryWeightBuilder::TernaryWeightBuilder(std::size_t out_features, std::size_t in_features,
                                            Granularity granularity, std::size_t group_size,
-                                           std::optional<TileLayout> layout)
+                                           std::optional<TileLayout> layout, TileArena* arena)
     : storage_(std::make_shared<TernaryWeight::Storage>()) {
   const TileLayout chosen =
       layout.value_or(granularity == Granularity::group ? TileLayout::t2 : TileLayout::t16);
@@ -74,7 +74,8 @@ TernaryWeightBuilder::TernaryWeightBuilder(std::size_t out_features, std::size_t
   storage_->layout = chosen;
   storage_->granularity = granularity;
   storage_->group_size = group_size;
-  storage_->tiles.resize(panels() * steps() * kPanelStepBytes);
+  const std::size_t tile_bytes = panels() * steps() * kPanelStepBytes;
+  storage_->tiles = arena == nullptr ? own_tile_memory(tile_bytes) : arena->allocate(tile_bytes);
   const std::size_t groups = granularity == Granularity::group ? in_features / group_size : 1;
   storage_->tile_scales.assign(scale_count(granularity, panels() * kPanelRows, groups), 0.0F);
 }
@@ -195,7 +196,7 @@ double TernaryWeight::compression_ratio() const {
          static_cast<double>(memory_bytes());
 }
 
-std::span<const std::uint8_t> TernaryWeight::tiles() const { return storage_->tiles; }
+std::span<const std::uint8_t> TernaryWeight::tiles() const { return storage_->tiles.bytes; }
 std::span<const float> TernaryWeight::tile_scales() const { return storage_->tile_scales; }
 
 }  // namespace bitnet
