@@ -64,26 +64,34 @@ class Chat {
   }
 
  private:
+  /// A line, with those that a backslash joins to it; false at the end of the input.
   bool read_line(std::string& line) {
     line.clear();
     std::string part;
-    const char* prompt = "> ";
-    do {
-      if (is_terminal_) {
-        std::cerr << prompt << std::flush;
-        prompt = ". ";
-      }
-      interrupt_.clear();
-      if (!std::getline(std::cin, part)) {
-        if (!interrupt_.requested() || !is_terminal_) {
-          return !line.empty();
-        }
-        std::cin.clear();  // Ctrl-C on an empty line: a new one
-        std::cerr << '\n';
+    while (read_part(line.empty() ? "> " : ". ", part)) {
+      line += part;
+      if (!line.ends_with('\\')) {
         return true;
       }
-      line += part;
-    } while (line.ends_with('\\') && (line.back() = '\n'));
+      line.back() = '\n';
+    }
+    return !line.empty();
+  }
+
+  bool read_part(const char* prompt, std::string& part) {
+    if (is_terminal_) {
+      std::cerr << prompt << std::flush;
+    }
+    interrupt_.clear();
+    if (std::getline(std::cin, part)) {
+      return true;
+    }
+    if (!is_terminal_ || !interrupt_.requested()) {
+      return false;
+    }
+    std::cin.clear();  // Ctrl-C drops what was typed
+    std::cerr << '\n';
+    part.clear();
     return true;
   }
 

@@ -88,7 +88,12 @@ LoadedModel::LoadedModel(const ModelOptions& options)
   const Checkpoint checkpoint = open_checkpoint(options.model);
   model_ = load_model(checkpoint, runtime_, options.load);
   load_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  tokenizer_ = find_tokenizer(checkpoint, options.pre);
+  try {
+    tokenizer_ = find_tokenizer(checkpoint, options.pre);
+  } catch (const Error& error) {  // token ids need none
+    tokenizer_problem_ = error.what();
+    std::cerr << "note: no tokenizer: " << tokenizer_problem_ << '\n';
+  }
   for (const std::string& note : model_->notes()) {
     std::cerr << "note: " << note << '\n';
   }
@@ -96,7 +101,9 @@ LoadedModel::LoadedModel(const ModelOptions& options)
 
 const Tokenizer& LoadedModel::required_tokenizer() const {
   if (!tokenizer_) {
-    throw InvalidArgument(path_ + ": this model has no tokenizer: give token ids with --tokens");
+    throw InvalidArgument(!tokenizer_problem_.empty()
+                              ? tokenizer_problem_
+                              : path_ + ": this model has no tokenizer: use --tokens");
   }
   return *tokenizer_;
 }

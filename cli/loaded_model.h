@@ -34,7 +34,7 @@ class LoadedModel {
 
   LanguageModel& model() { return *model_; }
   const Runtime& runtime() const { return runtime_; }
-  /// nullptr when the checkpoint has none.
+  /// nullptr when the checkpoint has none that we can use.
   const Tokenizer* tokenizer() const { return tokenizer_ ? &*tokenizer_ : nullptr; }
   /// Error that says what to do without one.
   const Tokenizer& required_tokenizer() const;
@@ -44,6 +44,7 @@ class LoadedModel {
   Runtime runtime_;
   std::unique_ptr<LanguageModel> model_;
   std::optional<Tokenizer> tokenizer_;
+  std::string tokenizer_problem_;
   std::string path_;
   double load_seconds_ = 0;
 };

@@ -83,6 +83,13 @@ struct Session::State {
     if (prompt.empty()) {
       throw InvalidArgument("prompt: expected at least one token, found none");
     }
+    const std::uint64_t vocabulary = model.config().vocab_size;
+    const auto bad =
+        std::ranges::find_if(prompt, [&](TokenId token) { return token >= vocabulary; });
+    if (bad != prompt.end()) {
+      throw InvalidArgument(
+          message("prompt: expected token ids below ", vocabulary, ", found ", *bad));
+    }
     if (prompt.size() > context()) {
       throw InvalidArgument(message("prompt: expected at most ", context(),
                                     " tokens (the context), found ", prompt.size()));

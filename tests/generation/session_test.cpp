@@ -206,6 +206,9 @@ TEST_F(Prose, PromptsThatCannotBe) {
   Session session(*model_, &tokenizer_, {.context = 8});
   EXPECT_THROW(session.generate(std::span<const TokenId>(), config_), InvalidArgument);
   EXPECT_THROW(session.generate(kOpening, config_), InvalidArgument);
+  const std::vector<TokenId> foreign = {1, 1000000};
+  EXPECT_THROW(session.generate(foreign, config_), InvalidArgument);
+  EXPECT_TRUE(session.tokens().empty());  // nothing of a refused prompt is kept
   Session blind(*model_, nullptr);
   EXPECT_THROW(blind.generate(kOpening, config_), InvalidArgument);
   EXPECT_THROW(Session(*model_, nullptr, {.context = 100000}), InvalidArgument);
