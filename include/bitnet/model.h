@@ -82,8 +82,8 @@ class LanguageModel {
   virtual std::size_t cache_bytes_per_position(CacheType type) const = 0;
   /// Appends each step's tokens to its cache and writes the logits [R, V] of the wanted rows, steps
   /// in order. UnsupportedError for an embedding model, InvalidArgument for a token that is none, a
-  /// cache that is too full (its size() then says how far it is filled; nothing was changed), or a
-  /// wrong number of logits. One call at a time.
+  /// cache that is too full, or a wrong number of logits; NonFiniteError where weights make numbers
+  /// that cannot be quantized. After an error the caches are as they were. One call at a time.
   virtual void forward(std::span<const SequenceStep> batch, std::span<float> logits) = 0;
   /// The same up to the final norm: states [R, hidden_size].
   virtual void hidden_states(std::span<const SequenceStep> batch, std::span<float> states) = 0;

@@ -246,22 +246,32 @@ void Transformer::run(std::span<const SequenceStep> batch,
     tokens_.clear();
   };
   tokens_.clear();
-  for (const SequenceStep& step : batch) {
-    auto& cache = static_cast<PagedKvCache&>(*step.cache);
-    for (std::size_t i = 0; i < step.tokens.size(); ++i) {
-      const bool is_last = i + 1 == step.tokens.size();
-      cache.extend(1);
-      tokens_.push_back(
-          {step.tokens[i],
-           {&cache, cache.size() - 1},
-           step.output == OutputRows::all || (step.output == OutputRows::last && is_last)});
-      if (tokens_.size() == kPartTokens) {
-        run_part();
+  sizes_.clear();
+  std::ranges::transform(batch, std::back_inserter(sizes_),
+                         [](const SequenceStep& step) { return step.cache->size(); });
+  try {
+    for (const SequenceStep& step : batch) {
+      auto& cache = static_cast<PagedKvCache&>(*step.cache);
+      for (std::size_t i = 0; i < step.tokens.size(); ++i) {
+        const bool is_last = i + 1 == step.tokens.size();
+        cache.extend(1);
+        tokens_.push_back(
+            {step.tokens[i],
+             {&cache, cache.size() - 1},
+             step.output == OutputRows::all || (step.output == OutputRows::last && is_last)});
+        if (tokens_.size() == kPartTokens) {
+          run_part();
+        }
       }
     }
-  }
-  if (!tokens_.empty()) {
-    run_part();
+    if (!tokens_.empty()) {
+      run_part();
+    }
+  } catch (...) {  // what was appended may be half written
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      batch[i].cache->truncate(sizes_[i]);
+    }
+    throw;
   }
 }
 

@@ -129,6 +129,7 @@ class Transformer : public LanguageModel {
   // Buffers of one part of a batch, kept between calls.
   std::vector<Token> tokens_;           // [T]
   std::vector<AttentionToken> places_;  // [T]
+  std::vector<std::size_t> sizes_;      // of the batch's caches, before it
   Floats hidden_;                       // [T, hidden]: the residual stream
   Floats normalized_;                   // [T, hidden]
   Floats query_, key_, value_;          // [T, H D], [T, G D], [T, G D]

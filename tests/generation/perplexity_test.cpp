@@ -62,7 +62,7 @@ INSTANTIATE_TEST_SUITE_P(Models, GoldenPerplexity,
 
 /// models/prose-nano/expected.json: the same text through an independent PyTorch implementation.
 TEST(Perplexity, OfARealModelIsThatOfPyTorch) {
-#if defined(__SANITIZE_ADDRESS__) || !defined(__x86_64__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__x86_64__)
   GTEST_SKIP() << "54,000 tokens are too many for a sanitizer or an emulator";
 #endif
   if (std::getenv("BITNET_ISA") != nullptr) GTEST_SKIP() << "the best kernels are enough";

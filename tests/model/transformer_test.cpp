@@ -329,6 +329,21 @@ TEST_F(Refusals, NameWhatIsWrongAndChangeNothing) {
   EXPECT_EQ(cache_->size(), 0U);
 }
 
+TEST_F(Refusals, WeightsThatMakeNoNumbersLeaveTheCacheAsItWas) {
+  const TemporaryFolder folder;
+  TinyModel tiny(32, 32);
+  std::vector<float> gains = tiny.floats("model.layers.0.input_layernorm.weight");
+  gains[3] = INFINITY;
+  tiny.set_floats("model.layers.0.input_layernorm.weight", {32}, gains);
+  tiny.write(folder.path());
+  const auto model = load_model(open_checkpoint(folder.path()), Runtime::serial());
+  const auto cache = model->new_kv_cache(4);
+  const std::vector<TokenId> token = {1};
+  const SequenceStep step{token, cache.get(), OutputRows::none};
+  EXPECT_THROW(model->forward({&step, 1}, {}), NonFiniteError);
+  EXPECT_EQ(cache->size(), 0U);
+}
+
 TEST_F(Refusals, OneCacheTwiceInABatch) {
   const std::vector<TokenId> one(1, 1);
   const std::vector<SequenceStep> batch(2, {one, cache_.get(), OutputRows::none});
