@@ -245,7 +245,8 @@ int run_model_bench(const ModelBenchOptions& options) {
       report.load_seconds = loaded.load_seconds();
       measure_all(loaded.model(), loaded.runtime(), options, report);
     } else {
-      const Runtime runtime(RuntimeOptions{.threads = threads});
+      const Runtime runtime(
+          RuntimeOptions{.threads = threads == 0 ? recommended_threads() : threads});
       const auto start = std::chrono::steady_clock::now();
       const auto model = synthetic_model(config_of(options.synthetic), runtime);
       report.load_seconds =

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "loaded_model.h"
 
+#include <bitnet/diagnostics.h>
 #include <bitnet/error.h>
 
 #include <charconv>
@@ -42,13 +43,22 @@ void parse_bias(const std::string& text, GenerationConfig& config) {
   config.logit_bias[token] = -std::numeric_limits<float>::infinity();
 }
 
+RuntimeOptions with_threads(RuntimeOptions options) {
+  options.threads = options.threads == 0 ? recommended_threads() : options.threads;
+  return options;
+}
+
 }  // namespace
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("-m,--model", options.model, "GGUF file or Hugging Face folder")
       ->required()
       ->type_name("FILE|DIR");
-  add_threads_option(command, options.runtime);
+  command
+      .add_option("-t,--threads", options.runtime.threads,
+                  "Threads to use (default: as many as memory bandwidth repays)")
+      ->check(CLI::Range(1, 4096).description(""))
+      ->type_name("N");
   static const std::map<std::string, HeadType> kHeads = {{"auto", HeadType::automatic},
                                                          {"stored", HeadType::stored},
                                                          {"q8_0", HeadType::q8_0},
@@ -83,7 +93,7 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
 }
 
 LoadedModel::LoadedModel(const ModelOptions& options)
-    : runtime_(options.runtime), path_(options.model) {
+    : runtime_(with_threads(options.runtime)), path_(options.model) {
   const auto start = std::chrono::steady_clock::now();
   const Checkpoint checkpoint = open_checkpoint(options.model);
   model_ = load_model(checkpoint, runtime_, options.load);

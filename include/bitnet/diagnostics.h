@@ -38,4 +38,9 @@ struct MachineLimits {
 };
 MachineLimits measure_limits(const Runtime& runtime);
 
+/// How many threads generation is worth: as long as doubling them reads memory at least a tenth
+/// faster. Up to four cores this is all of them, at once; beyond, each doubling takes about a tenth
+/// of a second to measure.
+int recommended_threads();
+
 }  // namespace bitnet

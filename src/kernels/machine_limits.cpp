@@ -74,6 +74,33 @@ void DotProbe::run() const {
                                [&](std::size_t) { runtime_.kernels().dot_probe(rounds_); });
 }
 
+int recommended_threads() {
+  constexpr int kFewCores = 4;
+  constexpr double kWorthwhile = 1.1;
+  constexpr int kRuns = 3;
+  const int cores = Runtime().threads();
+  if (cores <= kFewCores) {
+    return cores;
+  }
+  int threads = 1;
+  for (double speed = 0; threads < cores;) {
+    const int more = std::min(2 * threads, cores);
+    const Runtime runtime(RuntimeOptions{.threads = more});
+    const ReadProbe probe(runtime);
+    double seconds = seconds_of([&] { probe.run(); });
+    for (int i = 1; i < kRuns; ++i) {
+      seconds = std::min(seconds, seconds_of([&] { probe.run(); }));
+    }
+    const double found = static_cast<double>(probe.bytes()) / seconds;
+    if (found < kWorthwhile * speed) {
+      break;
+    }
+    speed = found;
+    threads = more;
+  }
+  return threads;
+}
+
 MachineLimits measure_limits(const Runtime& runtime) {
   const ReadProbe read(runtime);
   const DotProbe dot(runtime);
