@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <optional>
 
 #include "reference/golden_file.h"
 #include "tokenizer/pattern_splitter.h"
@@ -57,28 +58,27 @@ class Prose : public testing::Test {
  protected:
   void SetUp() override {
     if (!PatternSplitter::is_available()) GTEST_SKIP() << "this build is without PCRE2";
+    tokenizer_ = load_tokenizer(checkpoint_);
   }
   Prose()
-      : checkpoint_(open_checkpoint(kProse)),
-        model_(load_model(checkpoint_, Runtime::serial())),
-        tokenizer_(load_tokenizer(checkpoint_)) {
+      : checkpoint_(open_checkpoint(kProse)), model_(load_model(checkpoint_, Runtime::serial())) {
     config_.max_new_tokens = 40;
     config_.temperature = 0.8F;
     config_.top_p = 0.95F;
     config_.seed = 3;
   }
   GenerationResult generate(const GenerationConfig& config, const SessionOptions& options = {}) {
-    return Session(*model_, &tokenizer_, options).generate(kOpening, config);
+    return Session(*model_, &*tokenizer_, options).generate(kOpening, config);
   }
 
   Checkpoint checkpoint_;
   std::unique_ptr<LanguageModel> model_;
-  Tokenizer tokenizer_;
+  std::optional<Tokenizer> tokenizer_;
   GenerationConfig config_;
 };
 
 TEST_F(Prose, TextIsThatOfTheTokensAndComesInPieces) {
-  Session session(*model_, &tokenizer_);
+  Session session(*model_, &*tokenizer_);
   std::string streamed;
   std::vector<TokenId> tokens;
   const GenerationResult result =
@@ -91,7 +91,7 @@ TEST_F(Prose, TextIsThatOfTheTokensAndComesInPieces) {
   EXPECT_EQ(result.tokens.size(), 40U);
   EXPECT_EQ(tokens, result.tokens);
   EXPECT_EQ(streamed, result.text);
-  EXPECT_EQ(result.text, tokenizer_.decode(result.tokens));
+  EXPECT_EQ(result.text, tokenizer_->decode(result.tokens));
   EXPECT_EQ(result.prompt_tokens, 10U);
 }
 
@@ -100,7 +100,7 @@ TEST_F(Prose, AnyThreadsAndInstructionSetWriteTheSameText) {
   for (const Isa isa : supported_isas()) {
     const Runtime runtime(RuntimeOptions{.threads = 3, .isa = isa});
     const auto model = load_model(checkpoint_, runtime);
-    EXPECT_EQ(Session(*model, &tokenizer_).generate(kOpening, config_).text, expected)
+    EXPECT_EQ(Session(*model, &*tokenizer_).generate(kOpening, config_).text, expected)
         << to_string(isa);
   }
 }
@@ -123,11 +123,11 @@ TEST_F(Prose, StopTokensAndEndTokens) {
   const auto first = std::ranges::find(whole.tokens, whole.tokens[5]) - whole.tokens.begin();
   EXPECT_EQ(result.tokens.size(), static_cast<std::size_t>(first) + 1);
   EXPECT_EQ(result.text,
-            tokenizer_.decode(std::span(whole.tokens).first(static_cast<std::size_t>(first))));
+            tokenizer_->decode(std::span(whole.tokens).first(static_cast<std::size_t>(first))));
 }
 
 TEST_F(Prose, CallbackAndFlagEndTheWork) {
-  Session session(*model_, &tokenizer_);
+  Session session(*model_, &*tokenizer_);
   int pieces = 0;
   const GenerationResult stopped =
       session.generate(kOpening, config_, [&](const GeneratedToken&) { return ++pieces < 3; });
@@ -142,17 +142,17 @@ TEST_F(Prose, CallbackAndFlagEndTheWork) {
 }
 
 TEST_F(Prose, AKnownBeginningIsNotComputedAgainAndChangesNothing) {
-  Session session(*model_, &tokenizer_);
+  Session session(*model_, &*tokenizer_);
   const GenerationResult first = session.generate(kOpening, config_);
   const std::vector<TokenId> text = session.tokens();
   config_.seed = 9;
   const GenerationResult second = session.generate(text, config_);
   EXPECT_EQ(second.cached_tokens, text.size() - 1);
-  EXPECT_EQ(Session(*model_, &tokenizer_).generate(text, config_).tokens, second.tokens);
+  EXPECT_EQ(Session(*model_, &*tokenizer_).generate(text, config_).tokens, second.tokens);
   // Another text: only what agrees is kept.
   const GenerationResult other = session.generate("It is a lie", config_);
   EXPECT_EQ(other.cached_tokens, 4U);
-  EXPECT_EQ(Session(*model_, &tokenizer_).generate("It is a lie", config_).tokens, other.tokens);
+  EXPECT_EQ(Session(*model_, &*tokenizer_).generate("It is a lie", config_).tokens, other.tokens);
 }
 
 TEST_F(Prose, AFullContextEndsTheTextOrForgetsItsOlderHalf) {
@@ -175,7 +175,7 @@ TEST_F(Prose, BehindAShiftTheTextContinuesWhatIsKept) {
   greedy.max_new_tokens = 24;  // one more than fits
   const GenerationResult shifted =
       generate(greedy, {.context = 32, .context_shift = true, .keep = kKeep});
-  std::vector<TokenId> kept = tokenizer_.encode(kOpening);
+  std::vector<TokenId> kept = tokenizer_->encode(kOpening);
   kept.insert(kept.end(), shifted.tokens.begin(), shifted.tokens.end() - 1);
   ASSERT_EQ(kept.size(), 33U);
   kept.erase(kept.begin() + kKeep, kept.begin() + kKeep + (33 - kKeep) / 2);
@@ -186,7 +186,7 @@ TEST_F(Prose, BehindAShiftTheTextContinuesWhatIsKept) {
 TEST_F(Prose, LogprobsAndFilters) {
   config_.temperature = 0;
   config_.top_logprobs = 3;
-  Session session(*model_, &tokenizer_);
+  Session session(*model_, &*tokenizer_);
   session.generate(kOpening, config_, [&](const GeneratedToken& piece) {
     EXPECT_EQ(piece.top.size(), 3U);
     EXPECT_EQ(piece.top.front().token, piece.token);
@@ -203,7 +203,7 @@ TEST_F(Prose, LogprobsAndFilters) {
 }
 
 TEST_F(Prose, PromptsThatCannotBe) {
-  Session session(*model_, &tokenizer_, {.context = 8});
+  Session session(*model_, &*tokenizer_, {.context = 8});
   EXPECT_THROW(session.generate(std::span<const TokenId>(), config_), InvalidArgument);
   EXPECT_THROW(session.generate(kOpening, config_), InvalidArgument);
   const std::vector<TokenId> foreign = {1, 1000000};
