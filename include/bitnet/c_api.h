@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// NOLINTBEGIN(readability-identifier-naming): C has no namespaces, and its programs write so.
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -225,3 +227,5 @@ void bitnet_session_reset(bitnet_session* session);
 #ifdef __cplusplus
 }
 #endif
+
+// NOLINTEND(readability-identifier-naming)

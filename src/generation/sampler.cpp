@@ -71,6 +71,7 @@ std::vector<TokenLogprob> best_tokens(std::span<const float> logits, std::size_t
     }
   }
   std::vector<TokenLogprob> result;
+  result.reserve(best.size());
   for (const Candidate& candidate : best) {
     result.push_back({candidate.token, softmax(candidate.logit)});
   }

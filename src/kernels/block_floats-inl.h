@@ -55,7 +55,8 @@ struct Q6KBlock {
     const float scale = widen_f16(half);
     const auto* scales = reinterpret_cast<const std::int8_t*>(bytes + 192);
     for (std::size_t i = 0; i < kElements; i += kLanes) {
-      const float part_scale = scale * static_cast<float>(scales[i / kLanes]);
+      const std::int8_t sub_scale = scales[i / kLanes];
+      const float part_scale = scale * static_cast<float>(sub_scale);
       body(i, multiply(to_floats(load_int8(codes + i)), splat(part_scale)));
     }
   }
