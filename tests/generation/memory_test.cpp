@@ -3,32 +3,9 @@
 #include <bitnet/model.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
-namespace {
-std::atomic<std::size_t> allocations{0};
-}
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  void* const memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  ++allocations;
-  const auto align = static_cast<std::size_t>(alignment);
-  void* const memory = std::aligned_alloc(align, (size + align - 1) / align * align);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+#include "allocation_count.h"
 
 namespace bitnet {
 namespace {
@@ -51,9 +28,9 @@ TEST(Memory, NoTokenAllocatesAfterTheFirstText) {
       std::size_t allocated = 1;
       for (int text = 0; text < 6 && (text == 0 || allocated != 0); ++text) {
         cache->truncate(0);
-        const std::size_t before = allocations;
+        const std::size_t before = allocation_count();
         write_text();
-        allocated = allocations - before;
+        allocated = allocation_count() - before;
       }
       EXPECT_EQ(allocated, 0U) << name << ", cache " << to_string(type);
     }
