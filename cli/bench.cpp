@@ -254,7 +254,9 @@ Examples:
   add_model_options(*command, model.model);
   command->get_option("--model")->required(false);
   command->remove_option(command->get_option("--threads"));
-  command->add_option("-t,--threads", model.threads, "Numbers of threads (default: as many as memory bandwidth repays)")
+  command
+      ->add_option("-t,--threads", model.threads,
+                   "Numbers of threads (default: as many as memory bandwidth repays)")
       ->delimiter(',')
       ->check(CLI::Range(1, 4096).description(""))
       ->type_name("N,N");

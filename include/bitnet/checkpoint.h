@@ -90,8 +90,8 @@ class Checkpoint {
   /// keeps a small resident set. `bytes` lie within one tensor; the whole pages among them go.
   void release(std::span<const std::byte> bytes) const;
   void release(const StoredTensor& tensor) const { release(tensor.bytes); }
-  /// Reads these bytes of one tensor from the file and maps them at once, which costs less than page
-  /// by page as they are touched. Advice: never an error.
+  /// Reads these bytes of one tensor from the file and maps them at once, which costs less than
+  /// page by page as they are touched. Advice: never an error.
   void populate(std::span<const std::byte> bytes) const;
 
   struct Contents;

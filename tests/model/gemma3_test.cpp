@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The Gemma 3 body of bitnet-embedding-270M: norms of 1 + gain on both sides of each block and one in
-// front of each projection, sliding windows with their own rotation, scaled embeddings, GELU. No
+// The Gemma 3 body of bitnet-embedding-270M: norms of 1 + gain on both sides of each block and one
+// in front of each projection, sliding windows with their own rotation, scaled embeddings, GELU. No
 // such checkpoint is at hand, so the model is random. Oracle: the formulas (docs/numerics.md;
 // models of Hugging Face transformers) one number at a time in double, below.
 #include <bitnet/convert_checkpoint.h>
@@ -157,8 +157,8 @@ class NaiveGemma {
     const Row y = norm(Row(first, first + kHeadDim), name, 1);
     Row turned(kHeadDim);
     for (std::size_t i = 0; i < kHeadDim / 2; ++i) {
-      const double angle = static_cast<double>(position) *
-                           std::pow(theta, -2.0 * static_cast<double>(i) / kHeadDim);
+      const double angle =
+          static_cast<double>(position) * std::pow(theta, -2.0 * static_cast<double>(i) / kHeadDim);
       turned[i] = y[i] * std::cos(angle) - y[i + kHeadDim / 2] * std::sin(angle);
       turned[i + kHeadDim / 2] = y[i + kHeadDim / 2] * std::cos(angle) + y[i] * std::sin(angle);
     }
