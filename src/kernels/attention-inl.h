@@ -41,21 +41,21 @@ inline void sum_in_runs(std::size_t first, std::size_t last, Floats (&sums)[rows
   }
 }
 
-/// scores[r, j] = Σ_d q[r, d] * k[d, j] for `vectors` blocks of 16 positions.
+/// scores[r, j] = Σ_d q[r, d] * k[d, j] for `vectors` blocks of 16 positions from `first` on.
 template <std::size_t rows, std::size_t vectors, class Cached>
 inline void score_block(const float* queries, std::size_t stride, std::size_t head_dim,
-                        const Cached* keys, float (*scores)[kPositions]) {
+                        const Cached* keys, std::size_t first, float (*scores)[kPositions]) {
   Floats sums[rows][vectors];
   sum_in_runs<rows, vectors>(0, head_dim, sums, [&](std::size_t d, auto& run) {
     for (std::size_t v = 0; v < vectors; ++v) {
-      const Floats key = load_cached(keys + d * kPositions + v * kLanes);
+      const Floats key = load_cached(keys + d * kPositions + first + v * kLanes);
       for (std::size_t r = 0; r < rows; ++r) {
         run[r][v] = add(run[r][v], multiply(splat(queries[r * stride + d]), key));
       }
     }
   });
   for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t v = 0; v < vectors; ++v) store(scores[r] + v * kLanes, sums[r][v]);
+    for (std::size_t v = 0; v < vectors; ++v) store(scores[r] + first + v * kLanes, sums[r][v]);
   }
 }
 
@@ -131,14 +131,8 @@ inline void attend_rows(const AttentionPage& page, std::size_t first_row) {
   const auto* values = static_cast<const Cached*>(page.values);
   float scores[rows][kPositions];
   for (std::size_t j = 0; j < kPositions; j += kFloatsAtOnce * kLanes) {
-    float part[rows][kPositions];
-    score_block<rows, kFloatsAtOnce>(page.queries + first_row * stride, stride, head_dim, keys + j,
-                                     part);
-    for (std::size_t r = 0; r < rows; ++r) {
-      for (std::size_t v = 0; v < kFloatsAtOnce * kLanes; v += kLanes) {
-        store(scores[r] + j + v, load(part[r] + v));
-      }
-    }
+    score_block<rows, kFloatsAtOnce>(page.queries + first_row * stride, stride, head_dim, keys, j,
+                                     scores);
   }
   float keep[rows];
   float take[rows];

@@ -3,5 +3,6 @@
 #include "kernels/avx512-inl.h"
 
 namespace bitnet::kernels {
-constinit const KernelTable kAvx512VbmiTable = make_table("avx512-vbmi", Isa::avx512);
+constinit const KernelTable kAvx512VbmiTable =
+    make_table("avx512-vbmi", Isa::avx512, TileLayout::t16);
 }

@@ -13,10 +13,12 @@
 namespace bitnet::kernels {
 namespace {
 
-constexpr KernelTable make_table(std::string_view name, Isa isa) {
+constexpr KernelTable make_table(std::string_view name, Isa isa,
+                                 TileLayout preferred_layout = TileLayout::t2) {
   return {
       .name = name,
       .isa = isa,
+      .preferred_layout = preferred_layout,
       .f16_to_f32 = f16_to_f32,
       .bf16_to_f32 = bf16_to_f32,
       .f32_to_f16 = f32_to_f16,

@@ -10,6 +10,7 @@
 
 #include <bitnet/config.h>
 #include <bitnet/runtime.h>
+#include <bitnet/ternary_weight.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -87,6 +88,9 @@ struct AttentionPage {
 struct KernelTable {
   std::string_view name;  ///< variant, for example "avx512-vbmi"
   Isa isa;
+  /// For weights that either layout can hold: t16 where one byte permutation unpacks it (`bitnet
+  /// bench --kernels` shows both).
+  TileLayout preferred_layout;
 
   // Conversions. Towards float exact; towards 16 bits round-half-even, NaN stays a quiet NaN with
   // its sign and leading payload bits.

@@ -248,6 +248,7 @@ void multiply_block(const TernaryGemm& gemm, const GemmBlock& block) {
 constinit const KernelTable kNaiveTable = {
     .name = "naive",
     .isa = Isa::scalar,
+    .preferred_layout = TileLayout::t2,
     .f16_to_f32 = f16_to_f32,
     .bf16_to_f32 = bf16_to_f32,
     .f32_to_f16 = f32_to_f16,

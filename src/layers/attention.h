@@ -14,7 +14,7 @@ namespace bitnet {
 
 /// Where a token stands: it sees the positions of its text up to its own.
 struct AttentionToken {
-  const PagedKvCache* cache;
+  PagedKvCache* cache;
   std::size_t position;
 };
 

@@ -47,8 +47,6 @@ float quantize_head(const float* x, std::size_t n, const kernels::KernelTable& k
 void store_head(const float* x, std::size_t head_dim, CacheType type,
                 const kernels::KernelTable& kernels, std::byte* target, std::size_t step,
                 float* scale) {
-  // Bounds scratch on the stack; longer heads go part by part.
-  constexpr std::size_t kPart = 256;
   if (type == CacheType::q8_0) {
     thread_local AlignedVector<std::int8_t> codes;
     codes.resize(head_dim);
@@ -60,12 +58,10 @@ void store_head(const float* x, std::size_t head_dim, CacheType type,
     scatter(x, head_dim, target, step);
     return;
   }
-  std::array<std::uint16_t, kPart> halves;
-  for (std::size_t d = 0; d < head_dim; d += kPart) {
-    const std::size_t count = std::min(kPart, head_dim - d);
-    kernels.f32_to_f16(x + d, halves.data(), count);
-    scatter(halves.data(), count, target + d * step * sizeof(std::uint16_t), step);
-  }
+  thread_local AlignedVector<std::uint16_t> halves;
+  halves.resize(head_dim);
+  kernels.f32_to_f16(x, halves.data(), head_dim);
+  scatter(halves.data(), head_dim, target, step);
 }
 
 }  // namespace

@@ -2,25 +2,16 @@
 // A layer from its weights by name, whoever has them.
 #pragma once
 
-#include <bitnet/runtime.h>
-
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
 #include "base/message.h"
-#include "kernels/kernel_table.h"
 #include "model/model_family.h"
 #include "model/transformer.h"
 
 namespace bitnet {
-
-/// Five trits to a byte where one byte permutation unpacks them; elsewhere unpacking would cost
-/// more than the bytes that it saves (bench/README.md).
-inline TileLayout projection_layout(const Runtime& runtime) {
-  return runtime.kernels().name == "avx512-vbmi" ? TileLayout::t16 : TileLayout::t2;
-}
 
 /// norm(gguf name) gives gains, empty when the family has no such norm; linear(prefix, name) a
 /// Projection.

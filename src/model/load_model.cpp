@@ -37,7 +37,7 @@ std::size_t to_digits(std::span<std::uint8_t> trits) {
 template <class DigitsOf>
 TernaryWeight pack_panels(std::size_t rows, std::size_t columns, float scale,
                           const Runtime& runtime, TileArena& arena, const DigitsOf& digits_of) {
-  const TileLayout layout = projection_layout(runtime);
+  const TileLayout layout = runtime.kernels().preferred_layout;
   TernaryWeightBuilder builder(rows, columns, Granularity::tensor, 0, layout, &arena);
   const std::size_t padded = builder.steps() * step_inputs(layout);
   const auto pack =

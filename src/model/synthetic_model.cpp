@@ -10,6 +10,7 @@
 
 #include "base/message.h"
 #include "formats/encoding.h"
+#include "kernels/kernel_table.h"
 #include "model/layer_assembly.h"
 #include "model/row_blocks.h"
 #include "model/transformer.h"
@@ -55,7 +56,7 @@ constexpr std::array<std::uint8_t, 81> kTwoBitBytes = [] {
 
 Projection random_projection(const WeightName& name, std::uint64_t seed, TileArena& arena,
                              const Runtime& runtime) {
-  const TileLayout layout = projection_layout(runtime);
+  const TileLayout layout = runtime.kernels().preferred_layout;
   TernaryWeightBuilder builder(name.rows, name.columns, Granularity::tensor, 0, layout, &arena);
   const std::size_t bytes = builder.steps() * kPanelStepBytes;
   constexpr unsigned kT16Bytes = 243;

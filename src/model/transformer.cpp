@@ -14,8 +14,7 @@
 namespace bitnet {
 namespace {
 
-/// Tokens computed at once: bounds the buffers, and is past the point where larger parts are
-/// faster.
+/// Tokens computed at once: bounds the buffers.
 constexpr std::size_t kPartTokens = 512;
 
 void gate_exact_gelu(const float* gate, const float* up, std::size_t n, float* out) {
@@ -61,8 +60,6 @@ TensorView view(const AlignedVector<float>& x, std::size_t columns) {
   return TensorView(x.data(), Shape{x.size() / columns, columns});
 }
 
-std::size_t bytes_of(const Projection& projection) { return projection.weight.memory_bytes(); }
-
 template <class Body>
 void for_each_projection(const LayerWeights& layer, Body body) {
   for (const Projection* projection : {&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.o_proj,
@@ -93,10 +90,10 @@ Transformer::Transformer(ModelConfig config, ModelWeights weights, std::vector<s
 
 void Transformer::run_layers() {
   const std::size_t hidden = config_.hidden_size;
-  hidden_.resize(tokens_.size() * hidden);
-  runtime_.pool().parallel_for(tokens_.size(), [&](std::size_t t) {
+  hidden_.resize(ids_.size() * hidden);
+  runtime_.pool().parallel_for(ids_.size(), [&](std::size_t t) {
     float* const row = hidden_.data() + t * hidden;
-    weights_.embedding.read_row(tokens_[t].id, runtime_, row);
+    weights_.embedding.read_row(ids_[t], runtime_, row);
     if (weights_.embedding_scale != 1) {
       std::transform(row, row + hidden, row,
                      [this](float x) { return x * weights_.embedding_scale; });
@@ -117,9 +114,7 @@ void Transformer::attention(const LayerWeights& layer, std::size_t index) {
   normalize(query_, config_.head_dim, layer.q_norm);
   normalize(key_, config_.head_dim, layer.k_norm);
   const RotaryEmbedding& rotary = layer.sliding && local_rotary_ ? *local_rotary_ : rotary_;
-  rotate(query_, config_.num_attention_heads, rotary);
-  rotate(key_, config_.num_key_value_heads, rotary);
-  write_cache(index);
+  rotate_and_cache(index, rotary);
   context_.resize(query_.size());
   const double scale_of =
       config_.query_pre_attn_scalar.value_or(static_cast<double>(config_.head_dim));
@@ -190,29 +185,28 @@ void Transformer::normalize(Floats& x, std::size_t columns, const std::vector<fl
   }
 }
 
-void Transformer::rotate(Floats& x, std::size_t heads, const RotaryEmbedding& rotary) const {
-  const std::size_t head_dim = config_.head_dim;
-  runtime_.pool().parallel_for(tokens_.size(), [&](std::size_t t) {
-    for (std::size_t h = 0; h < heads; ++h) {
-      rotary.apply(x.data() + (t * heads + h) * head_dim, places_[t].position, runtime_.kernels());
-    }
-  });
-}
-
-void Transformer::write_cache(std::size_t layer) {
-  const std::size_t width = config_.num_key_value_heads * config_.head_dim;
-  runtime_.pool().parallel_for(tokens_.size(), [&](std::size_t t) {
-    // run() made sure that the caches are this model's own.
-    auto* const cache = const_cast<PagedKvCache*>(places_[t].cache);
-    cache->write(layer, places_[t].position, key_.data() + t * width, value_.data() + t * width,
-                 runtime_.kernels());
+void Transformer::rotate_and_cache(std::size_t layer, const RotaryEmbedding& rotary) {
+  const kernels::KernelTable& kernels = runtime_.kernels();
+  const std::size_t query_width = config_.num_attention_heads * config_.head_dim;
+  const std::size_t key_width = config_.num_key_value_heads * config_.head_dim;
+  runtime_.pool().parallel_for(ids_.size(), [&](std::size_t t) {
+    const auto& [cache, position] = places_[t];
+    const auto rotate_heads = [&, at = position](float* x, std::size_t width) {
+      for (std::size_t d = 0; d < width; d += config_.head_dim) {
+        rotary.apply(x + d, at, kernels);
+      }
+    };
+    rotate_heads(query_.data() + t * query_width, query_width);
+    rotate_heads(key_.data() + t * key_width, key_width);
+    cache->write(layer, position, key_.data() + t * key_width, value_.data() + t * key_width,
+                 kernels);
   });
 }
 
 void Transformer::add_residual(Floats& x, const std::vector<float>& post_norm) {
   const std::size_t hidden = config_.hidden_size;
   normalize(x, hidden, post_norm);
-  runtime_.pool().parallel_for(tokens_.size(), [&](std::size_t t) {
+  runtime_.pool().parallel_for(ids_.size(), [&](std::size_t t) {
     runtime_.kernels().add_to(x.data() + t * hidden, hidden, hidden_.data() + t * hidden);
   });
 }
@@ -228,24 +222,24 @@ void Transformer::observe(std::string_view name, std::size_t index) const {
 void Transformer::run(std::span<const SequenceStep> batch,
                       const std::function<void(std::size_t, const float*)>& finish) {
   const std::size_t hidden = config_.hidden_size;
-  const auto run_part = [&] {
+  const auto start_part = [&] {
+    ids_.clear();
     places_.clear();
-    std::ranges::transform(tokens_, std::back_inserter(places_), &Token::place);
-    run_layers();
-    states_.clear();
-    for (std::size_t t = 0; t < tokens_.size(); ++t) {
-      if (tokens_[t].wanted) {
-        const float* const row = hidden_.data() + t * hidden;
-        states_.insert(states_.end(), row, row + hidden);
-      }
-    }
-    if (!states_.empty()) {
-      rms_norm(view(states_, hidden), weights_.norm, arithmetic_.eps, states_, runtime_);
-      finish(states_.size() / hidden, states_.data());
-    }
-    tokens_.clear();
+    wanted_.clear();
   };
-  tokens_.clear();
+  const auto run_part = [&] {
+    run_layers();
+    states_.resize(wanted_.size() * hidden);
+    for (std::size_t i = 0; i < wanted_.size(); ++i) {
+      std::copy_n(hidden_.data() + wanted_[i] * hidden, hidden, states_.data() + i * hidden);
+    }
+    if (!wanted_.empty()) {
+      rms_norm(view(states_, hidden), weights_.norm, arithmetic_.eps, states_, runtime_);
+      finish(wanted_.size(), states_.data());
+    }
+    start_part();
+  };
+  start_part();
   sizes_.clear();
   std::ranges::transform(batch, std::back_inserter(sizes_),
                          [](const SequenceStep& step) { return step.cache->size(); });
@@ -253,18 +247,18 @@ void Transformer::run(std::span<const SequenceStep> batch,
     for (const SequenceStep& step : batch) {
       auto& cache = static_cast<PagedKvCache&>(*step.cache);
       for (std::size_t i = 0; i < step.tokens.size(); ++i) {
-        const bool is_last = i + 1 == step.tokens.size();
+        if (i + step.rows() >= step.tokens.size()) {  // all rows, the last, or none
+          wanted_.push_back(ids_.size());
+        }
         cache.extend(1);
-        tokens_.push_back(
-            {step.tokens[i],
-             {&cache, cache.size() - 1},
-             step.output == OutputRows::all || (step.output == OutputRows::last && is_last)});
-        if (tokens_.size() == kPartTokens) {
+        ids_.push_back(step.tokens[i]);
+        places_.push_back({&cache, cache.size() - 1});
+        if (ids_.size() == kPartTokens) {
           run_part();
         }
       }
     }
-    if (!tokens_.empty()) {
+    if (!ids_.empty()) {
       run_part();
     }
   } catch (...) {  // what was appended may be half written
@@ -368,7 +362,7 @@ ModelMemory Transformer::memory() const {
   ModelMemory memory;
   for (const LayerWeights& layer : weights_.layers) {
     for_each_projection(layer, [&](const Projection& projection) {
-      memory.projections += bytes_of(projection);
+      memory.projections += projection.weight.memory_bytes();
       memory.norms += projection.norm.size() * sizeof(float);
     });
     for (const std::vector<float>* norm :
@@ -387,8 +381,8 @@ ModelMemory Transformer::memory() const {
 std::size_t Transformer::bytes_per_token() const {
   std::size_t bytes = weights_.head ? weights_.head->stored_bytes() : 0;
   for (const LayerWeights& layer : weights_.layers) {
-    for_each_projection(layer,
-                        [&](const Projection& projection) { bytes += bytes_of(projection); });
+    for_each_projection(
+        layer, [&](const Projection& projection) { bytes += projection.weight.memory_bytes(); });
   }
   return bytes;
 }

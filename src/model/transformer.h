@@ -86,19 +86,12 @@ class Transformer : public LanguageModel {
   using Floats = AlignedVector<float>;
   using Gate = void (*)(const float* gate, const float* up, std::size_t n, float* out);
 
-  /// One token of a batch.
-  struct Token {
-    TokenId id;
-    AttentionToken place;
-    bool wanted;
-  };
-
   void check(std::span<const SequenceStep> batch, std::size_t wanted_width,
              std::size_t output_size) const;
   /// Calls finish(rows, states [rows, hidden]) for the wanted rows of each part, in order.
   void run(std::span<const SequenceStep> batch,
            const std::function<void(std::size_t rows, const float* states)>& finish);
-  /// The layers over tokens_ [T]; leaves the residual stream in hidden_.
+  /// The layers over ids_ [T]; leaves the residual stream in hidden_.
   void run_layers();
   void attention(const LayerWeights& layer, std::size_t index);
   void feed_forward(const LayerWeights& layer);
@@ -108,8 +101,8 @@ class Transformer : public LanguageModel {
                std::initializer_list<Floats*> outputs);
   void multiply(const Projection& projection, Floats& out);
   void normalize(Floats& x, std::size_t columns, const std::vector<float>& gain);
-  void rotate(Floats& x, std::size_t heads, const RotaryEmbedding& rotary) const;
-  void write_cache(std::size_t layer);
+  /// Rotates queries and keys [T, heads, D] and stores keys and values.
+  void rotate_and_cache(std::size_t layer, const RotaryEmbedding& rotary);
   void add_residual(Floats& x, const std::vector<float>& post_norm);
   void observe(std::string_view name, std::size_t index) const;
   std::shared_ptr<KvPagePool> pool_of(CacheType type) const;
@@ -127,8 +120,9 @@ class Transformer : public LanguageModel {
   mutable std::vector<std::shared_ptr<KvPagePool>> pools_;  // one for each cache type in use
 
   // Buffers of one part of a batch, kept between calls.
-  std::vector<Token> tokens_;           // [T]
+  std::vector<TokenId> ids_;            // [T]
   std::vector<AttentionToken> places_;  // [T]
+  std::vector<std::size_t> wanted_;     // rows whose states are asked for
   std::vector<std::size_t> sizes_;      // of the batch's caches, before it
   Floats hidden_;                       // [T, hidden]: the residual stream
   Floats normalized_;                   // [T, hidden]
