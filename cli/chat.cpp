@@ -202,14 +202,7 @@ Examples:
   auto options = std::make_shared<ChatOptions>();
   add_model_options(*command, options->model);
   add_sampling_options(*command, options->config);
-  command
-      ->add_option("-c,--ctx-size", options->session.context,
-                   "Context in tokens (default: what the model knows)")
-      ->type_name("N");
-  command->add_flag("--context-shift", options->session.context_shift,
-                    "When the context is full, forget the older half and go on");
-  command->add_option("--keep", options->session.keep, "Tokens at the beginning never to forget")
-      ->type_name("N");
+  add_session_options(*command, options->session);
   command->add_option("--system,--system-prompt", options->system, "System message")
       ->type_name("TEXT");
   command->add_option("--chat-template", options->chat_template, "Format of the conversation")

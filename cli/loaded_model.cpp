@@ -137,6 +137,8 @@ std::string read_text_file(const std::string& path) {
   return text;
 }
 
+std::string read_standard_input() { return read_stream(std::cin); }
+
 std::vector<TokenId> read_prompt(const PromptOptions& options, const LoadedModel& model,
                                  const EncodeOptions& encoding) {
   if (options.tokens) {
@@ -147,7 +149,7 @@ std::vector<TokenId> read_prompt(const PromptOptions& options, const LoadedModel
   }
   const Tokenizer& tokenizer = model.required_tokenizer();
   return tokenizer.encode(options.text           ? *options.text
-                          : options.file.empty() ? read_stream(std::cin)
+                          : options.file.empty() ? read_standard_input()
                                                  : read_text_file(options.file),
                           encoding);
 }
@@ -168,6 +170,17 @@ std::vector<TokenId> parse_token_ids(const std::string& text, const std::string&
     at = end;
   }
   return ids;
+}
+
+void add_session_options(CLI::App& command, SessionOptions& options) {
+  command
+      .add_option("-c,--ctx-size", options.context,
+                  "Context in tokens (default: what the model knows)")
+      ->type_name("N");
+  command.add_flag("--context-shift", options.context_shift,
+                   "When the context is full, forget the older half and go on");
+  command.add_option("--keep", options.keep, "Tokens at the beginning never to forget")
+      ->type_name("N");
 }
 
 void add_sampling_options(CLI::App& command, GenerationConfig& config) {

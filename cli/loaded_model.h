@@ -61,9 +61,13 @@ void add_prompt_options(CLI::App& command, PromptOptions& options);
 std::vector<TokenId> read_prompt(const PromptOptions& options, const LoadedModel& model,
                                  const EncodeOptions& encoding = {});
 std::string read_text_file(const std::string& path);
+std::string read_standard_input();
 
 /// Numbers between commas, brackets and white space: "[1, 2]". InvalidArgument naming `where`.
 std::vector<TokenId> parse_token_ids(const std::string& text, const std::string& where);
+
+/// -c, --context-shift, --keep
+void add_session_options(CLI::App& command, SessionOptions& options);
 
 /// -n, --temp, --top-k, ...: llama.cpp's names.
 void add_sampling_options(CLI::App& command, GenerationConfig& config);

@@ -84,14 +84,7 @@ Examples:
   add_model_options(*command, options->model);
   add_prompt_options(*command, options->prompt);
   add_sampling_options(*command, options->config);
-  command
-      ->add_option("-c,--ctx-size", options->session.context,
-                   "Context in tokens (default: what the model knows)")
-      ->type_name("N");
-  command->add_flag("--context-shift", options->session.context_shift,
-                    "When the context is full, forget the older half and go on");
-  command->add_option("--keep", options->session.keep, "Tokens of the prompt never to forget")
-      ->type_name("N");
+  add_session_options(*command, options->session);
   command->add_flag("--print-ids", options->print_ids, "Print token ids instead of text");
   command->add_flag("--display-prompt", options->display_prompt, "Print the prompt, too");
   command->add_flag("--no-bos", options->no_bos, "Do not put BOS in front");

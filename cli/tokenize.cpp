@@ -4,15 +4,13 @@
 #include <bitnet/error.h>
 #include <bitnet/tokenizer.h>
 
-#include <charconv>
 #include <chrono>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "command.h"
+#include "loaded_model.h"
 
 namespace bitnet::cli {
 namespace {
@@ -33,19 +31,10 @@ struct TokenizeOptions {
   bool parse_special = false;
 };
 
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  if (!file) {
-    throw IoError(path + ": cannot be read");
-  }
-  return text;
-}
-
 std::vector<ChatMessage> read_messages(const std::string& path) {
   std::vector<ChatMessage> messages;
   try {
-    for (const nlohmann::json& message : nlohmann::json::parse(read_file(path))) {
+    for (const nlohmann::json& message : nlohmann::json::parse(read_text_file(path))) {
       messages.push_back({message.at("role"), message.at("content")});
     }
   } catch (const nlohmann::json::exception& error) {
@@ -66,28 +55,9 @@ std::string read_text(const Tokenizer& tokenizer, const TokenizeOptions& options
     return chat_template.render(read_messages(options.messages), !options.no_generation_prompt);
   }
   if (!options.file.empty()) {
-    return read_file(options.file);
+    return read_text_file(options.file);
   }
-  return {std::istreambuf_iterator<char>(std::cin), {}};
-}
-
-/// Numbers between anything that is no digit: "[1, 2]", "1 2".
-std::vector<TokenId> parse_ids(const std::string& text) {
-  constexpr std::string_view kDigits = "0123456789";
-  constexpr std::string_view kBetween = " ,[]\t\n\r";
-  std::vector<TokenId> ids;
-  for (std::size_t at = text.find_first_not_of(kBetween); at != std::string::npos;
-       at = text.find_first_not_of(kBetween, at)) {
-    const std::size_t end = std::min(text.find_first_not_of(kDigits, at), text.size());
-    TokenId id = 0;
-    const auto [stop, error] = std::from_chars(text.data() + at, text.data() + end, id);
-    if (error != std::errc() || stop != text.data() + end) {
-      throw InvalidArgument("--decode: expected token ids, found '" + text.substr(at) + "'");
-    }
-    ids.push_back(id);
-    at = end;
-  }
-  return ids;
+  return read_standard_input();
 }
 
 /// Quoted, on one line; bytes that are no UTF-8 as U+FFFD.
@@ -134,7 +104,7 @@ int run(const TokenizeOptions& options) {
   if (options.ids_to_decode) {
     const std::string ids =
         *options.ids_to_decode == "-" ? read_text(tokenizer, options) : *options.ids_to_decode;
-    std::cout << tokenizer.decode(parse_ids(ids), options.parse_special);
+    std::cout << tokenizer.decode(parse_token_ids(ids, "--decode"), options.parse_special);
     return 0;
   }
   const std::string text = read_text(tokenizer, options);

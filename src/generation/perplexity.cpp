@@ -101,7 +101,7 @@ class Evaluation {
  private:
   void score(std::span<const float> logits, TokenId target) {
     // Not through float: sums of many tokens shall not depend on its last bit.
-    const double nll = -LogSoftmax(logits, Runtime::serial()).precise(logits[target]);
+    const double nll = -LogSoftmax(logits).precise(logits[target]);
     sum_ += nll;
     sum_of_squares_ += nll * nll;
     ++scored_;

@@ -48,11 +48,11 @@ TokenId most_likely(std::span<const float> logits) {
   return static_cast<TokenId>(std::ranges::max_element(logits) - logits.begin());
 }
 
-LogSoftmax::LogSoftmax(std::span<const float> logits, const Runtime& runtime) {
+LogSoftmax::LogSoftmax(std::span<const float> logits) {
   const float largest = *std::ranges::max_element(logits);
   thread_local std::vector<float> weights;
   weights.resize(logits.size());
-  runtime.kernels().exponentials(logits.data(), logits.size(), largest, weights.data());
+  kernels_of_exp().exponentials(logits.data(), logits.size(), largest, weights.data());
   double sum = 0;
   for (const float weight : weights) {
     sum += weight;

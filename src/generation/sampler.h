@@ -3,7 +3,6 @@
 #pragma once
 
 #include <bitnet/generation.h>
-#include <bitnet/runtime.h>
 
 #include <cstdint>
 #include <random>
@@ -23,7 +22,7 @@ struct Candidate {
 class LogSoftmax {
  public:
   /// Sums exp(logit - max) in double, in the order of tokens.
-  LogSoftmax(std::span<const float> logits, const Runtime& runtime);
+  explicit LogSoftmax(std::span<const float> logits);
   float operator()(float logit) const { return static_cast<float>(precise(logit)); }
   double precise(float logit) const { return logit - offset_; }
 

@@ -146,7 +146,7 @@ class Generation {
     scratch_.assign(state_.logits.begin(), state_.logits.end());  // sampling changes them
     piece_.token = sampler_.sample(scratch_, state_.tokens);
     if (config_.logprobs || config_.top_logprobs != 0) {
-      const LogSoftmax softmax(state_.logits, Runtime::serial());
+      const LogSoftmax softmax(state_.logits);
       piece_.logprob = softmax(state_.logits[piece_.token]);
       piece_.top = best_tokens(state_.logits, config_.top_logprobs, softmax);
       result_.logprobs.push_back(piece_.logprob);

@@ -194,7 +194,7 @@ TEST(Sampler, TheSameSeedDrawsTheSame) {
 TEST(Sampler, LogprobsAreOfTheSoftmax) {
   const std::vector<float> logits = random_logits(300, 7);
   const std::vector<double> p = softmax(logits);
-  const LogSoftmax log_softmax(logits, Runtime::serial());
+  const LogSoftmax log_softmax(logits);
   const std::vector<TokenLogprob> best = best_tokens(logits, 5, log_softmax);
   const std::vector<TokenId> order = ranking(logits);
   ASSERT_EQ(best.size(), 5U);
