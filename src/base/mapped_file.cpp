@@ -82,6 +82,15 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+std::string read_file_if_any(const std::filesystem::path& path) {
+  std::error_code ignored;  // what cannot be looked at is no file of ours
+  if (!std::filesystem::exists(path, ignored)) {
+    return {};
+  }
+  const MappedFile mapped(path);
+  return {reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size()};
+}
+
 void MappedFile::release(std::size_t offset, std::size_t length) const {
   const std::size_t page = page_bytes();
   const std::size_t begin = std::min(offset, bytes_.size());

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <string>
 
 namespace bitnet {
 
@@ -30,5 +31,8 @@ class MappedFile {
  private:
   std::span<const std::byte> bytes_;
 };
+
+/// The whole file; empty when there is none that we may look at. Throws IoError as MappedFile does.
+std::string read_file_if_any(const std::filesystem::path& path);
 
 }  // namespace bitnet

@@ -10,7 +10,7 @@
 #include "base/message.h"
 #include "model/model_config.h"
 #include "model/model_source.h"
-#include "tokenizer/gguf_tokenizer.h"
+#include "model/model_tokenizer.h"
 #include "tokenizer/tokenizer_folder.h"
 
 namespace bitnet {
@@ -25,53 +25,28 @@ Tokenizer require(std::optional<Tokenizer> tokenizer, const std::filesystem::pat
 
 /// The key-values alone: the file need not be a whole model, nor one that we know.
 std::optional<Tokenizer> find_in_gguf(const Checkpoint& checkpoint, const std::string& pre) {
-  auto data = read_gguf_tokenizer(checkpoint.metadata());
-  if (!data) {
-    return std::nullopt;
-  }
-  if (!pre.empty()) {
-    data->pre = pre;
-  }
-  return Tokenizer(*std::move(data));
+  auto data = read_gguf_tokenizer(checkpoint, pre);
+  return data ? std::optional(Tokenizer(*std::move(data))) : std::nullopt;
 }
 
-std::string text_of(const std::filesystem::path& file) {
-  std::error_code ignored;  // what cannot be looked at is no file of ours
-  if (!std::filesystem::exists(file, ignored)) {
-    return {};
-  }
-  const MappedFile mapped(file);
-  return {reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size()};
-}
-
-std::optional<TokenId> to_token_id(const std::optional<std::uint64_t>& id) {
-  return id ? std::optional(static_cast<TokenId>(*id)) : std::nullopt;
-}
-
-/// The folder's config files; the tokenizer is of use without them, too.
-TokenizerHints read_hints(const std::filesystem::path& folder) {
+/// From the folder's config files; the tokenizer is of use without them, too.
+TokenizerHints read_hints(const std::filesystem::path& folder, const std::string& pre) {
   TokenizerHints hints;
-  std::vector<std::uint64_t> ends;
-  if (const std::string config_json = text_of(folder / "config.json"); !config_json.empty()) {
-    const ModelConfig config = parse_model_config(config_json);
-    hints.vocab_size = config.vocab_size;
-    hints.bos = to_token_id(config.bos_token_id);
-    hints.padding = to_token_id(config.pad_token_id);
-    ends = config.eos_token_ids;
+  hints.pre = pre;
+  ModelConfig config;
+  if (const std::string text = read_file_if_any(folder / "config.json"); !text.empty()) {
+    config = parse_model_config(text);
+    hints = tokenizer_hints(config, pre);
   }
-  if (const std::string json = text_of(folder / "generation_config.json"); !json.empty()) {
-    // It may name more ends than config.json: that of a text and that of a turn.
-    const std::vector<std::uint64_t> all_ends = parse_generation_ends(json);
-    ends = all_ends.empty() ? ends : all_ends;
-  }
+  const std::vector<std::uint64_t> ends =
+      end_tokens(config, read_file_if_any(folder / "generation_config.json"));
   hints.eos.assign(ends.begin(), ends.end());
   return hints;
 }
 
 std::optional<Tokenizer> find_in_folder(const std::filesystem::path& folder,
                                         const std::string& pre) {
-  TokenizerHints hints = read_hints(folder);
-  hints.pre = pre;
+  TokenizerHints hints = read_hints(folder, pre);
   auto data = read_tokenizer(folder, hints);
   if (!data) {
     return std::nullopt;

@@ -287,6 +287,14 @@ std::vector<std::uint64_t> parse_generation_ends(std::string_view generation_jso
   return ObjectReader(json, kFile).token_ids("eos_token_id");
 }
 
+std::vector<std::uint64_t> end_tokens(const ModelConfig& config, std::string_view generation_json) {
+  std::vector<std::uint64_t> ends;
+  if (!generation_json.empty()) {
+    ends = parse_generation_ends(generation_json);
+  }
+  return ends.empty() ? config.eos_token_ids : ends;
+}
+
 std::string parse_pooling(std::string_view pooling_json) {
   constexpr const char* kFile = "1_Pooling/config.json";
   const Json json = parse_object(pooling_json, kFile);

@@ -18,6 +18,10 @@ ModelConfig parse_model_config(std::string_view config_json);
 /// eos_token_id of the text of generation_config.json: one number, a list, null or absent.
 std::vector<std::uint64_t> parse_generation_ends(std::string_view generation_json);
 
+/// The end tokens of a model: generation_config.json (its text; empty when there is none) may name
+/// more of them than config.json does, that of a text and that of a turn.
+std::vector<std::uint64_t> end_tokens(const ModelConfig& config, std::string_view generation_json);
+
 /// "last" from the text of 1_Pooling/config.json, which sentence-transformers puts beside an
 /// embedding model. FormatError unless exactly one mode of mean, cls and lasttoken is on.
 std::string parse_pooling(std::string_view pooling_json);

@@ -118,12 +118,8 @@ void ModelSource::read_hugging_face_config(const ModelSourceOptions& options) {
   config_ = parse_model_config(checkpoint_.config_json());
   scale_meaning_ = meaning_of(options.linear_class.value_or(
       config_.quantization_config.value_or(QuantizationConfig{}).linear_class));
-  // It may name more ends than config.json: that of a text and that of a turn.
-  const std::string generation = read_companion(checkpoint_, "generation_config.json");
-  if (!generation.empty()) {
-    const std::vector<std::uint64_t> ends = parse_generation_ends(generation);
-    config_.eos_token_ids = ends.empty() ? config_.eos_token_ids : ends;
-  }
+  config_.eos_token_ids =
+      end_tokens(config_, read_companion(checkpoint_, "generation_config.json"));
   const std::string pooling = read_companion(checkpoint_, "1_Pooling/config.json");
   if (!pooling.empty()) {
     config_.pooling = parse_pooling(pooling);

@@ -14,7 +14,9 @@ std::optional<TokenId> to_token_id(const std::optional<std::uint64_t>& id) {
   return id ? std::optional(static_cast<TokenId>(*id)) : std::nullopt;
 }
 
-TokenizerHints hints_of(const ModelConfig& config, const std::string& pre) {
+}  // namespace
+
+TokenizerHints tokenizer_hints(const ModelConfig& config, const std::string& pre) {
   TokenizerHints hints;
   hints.vocab_size = config.vocab_size;
   hints.bos = to_token_id(config.bos_token_id);
@@ -24,20 +26,22 @@ TokenizerHints hints_of(const ModelConfig& config, const std::string& pre) {
   return hints;
 }
 
-}  // namespace
+std::optional<TokenizerData> read_gguf_tokenizer(const Checkpoint& checkpoint,
+                                                 const std::string& pre) {
+  std::optional<TokenizerData> tokenizer = read_gguf_tokenizer(checkpoint.metadata());
+  if (tokenizer && !pre.empty()) {
+    tokenizer->pre = pre;
+  }
+  return tokenizer;
+}
 
 std::optional<TokenizerData> read_model_tokenizer(const ModelSource& source,
                                                   const std::string& pre) {
-  std::optional<TokenizerData> tokenizer;
-  if (source.checkpoint().format() == Checkpoint::Format::gguf) {
-    tokenizer = read_gguf_tokenizer(source.checkpoint().metadata());
-    if (tokenizer && !pre.empty()) {
-      tokenizer->pre = pre;
-    }
-  } else {
-    tokenizer =
-        read_tokenizer(checkpoint_folder(source.checkpoint()), hints_of(source.config(), pre));
-  }
+  const Checkpoint& checkpoint = source.checkpoint();
+  std::optional<TokenizerData> tokenizer =
+      checkpoint.format() == Checkpoint::Format::gguf
+          ? read_gguf_tokenizer(checkpoint, pre)
+          : read_tokenizer(checkpoint_folder(checkpoint), tokenizer_hints(source.config(), pre));
   if (tokenizer && tokenizer->tokens.size() > source.config().vocab_size) {
     throw FormatError(message(source.checkpoint().path().string(), ": expected a tokenizer of at ",
                               "most ", source.config().vocab_size, " tokens, as the embedding has ",

@@ -10,6 +10,13 @@
 
 namespace bitnet {
 
+/// What a model's configuration knows about its tokenizer.
+TokenizerHints tokenizer_hints(const ModelConfig& config, const std::string& pre);
+
+/// Of a GGUF file, whatever model it holds. `pre` as below.
+std::optional<TokenizerData> read_gguf_tokenizer(const Checkpoint& checkpoint,
+                                                 const std::string& pre);
+
 /// nullopt when the checkpoint has none. `pre` overrides the name of the pre-tokenizer, unless it
 /// is empty. Throws what the readers throw, and FormatError for a tokenizer with more tokens than
 /// the embedding has rows.

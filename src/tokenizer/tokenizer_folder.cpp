@@ -24,15 +24,6 @@ bool is_there(const std::filesystem::path& file) {
   return std::filesystem::exists(file, ignored);
 }
 
-/// Empty when there is no such file.
-std::string text_of(const std::filesystem::path& file) {
-  if (!is_there(file)) {
-    return {};
-  }
-  const MappedFile mapped(file);
-  return std::string(as_text(mapped.bytes()));
-}
-
 TokenizerData read_tokenizer_model(const std::filesystem::path& file) {
   const MappedFile mapped(file);
   const std::string_view text = as_text(mapped.bytes());
@@ -45,12 +36,12 @@ TokenizerData read_tokenizer_model(const std::filesystem::path& file) {
 std::optional<TokenizerData> read_tokenizer(const std::filesystem::path& folder,
                                             const TokenizerHints& hints) {
   HuggingFaceTexts texts;
-  texts.tokenizer_config_json = text_of(folder / "tokenizer_config.json");
-  texts.special_tokens_map_json = text_of(folder / "special_tokens_map.json");
-  texts.added_tokens_json = text_of(folder / "added_tokens.json");
-  texts.chat_template = text_of(folder / "chat_template.jinja");
+  texts.tokenizer_config_json = read_file_if_any(folder / "tokenizer_config.json");
+  texts.special_tokens_map_json = read_file_if_any(folder / "special_tokens_map.json");
+  texts.added_tokens_json = read_file_if_any(folder / "added_tokens.json");
+  texts.chat_template = read_file_if_any(folder / "chat_template.jinja");
   if (is_there(folder / "tokenizer.json")) {
-    texts.tokenizer_json = text_of(folder / "tokenizer.json");
+    texts.tokenizer_json = read_file_if_any(folder / "tokenizer.json");
     return read_hugging_face(texts, folder, hints);
   }
   if (!is_there(folder / "tokenizer.model")) {
