@@ -2,6 +2,7 @@
 // Writes a Hugging Face folder of random bfloat16 weights in the shape of a published model, to
 // measure conversions on: bitnet_synthetic_checkpoint SHAPE FOLDER.
 #include <bitnet/error.h>
+#include <bitnet/model.h>
 
 #include <algorithm>
 #include <array>
@@ -24,39 +25,6 @@
 
 namespace bitnet {
 namespace {
-
-struct NamedShape {
-  std::string_view name;
-  const char* architecture;
-  const char* hidden_act;
-  std::uint64_t hidden, intermediate, layers, heads, key_value_heads, head_dim, vocabulary;
-  bool tied;
-};
-constexpr std::array<NamedShape, 3> kShapes = {{
-    {"2b-4t", "BitNetForCausalLM", "relu2", 2560, 6912, 30, 20, 5, 128, 128256, true},
-    {"llama3-8b", "LlamaForCausalLM", "silu", 4096, 14336, 32, 32, 8, 128, 128256, false},
-    {"tiny", "BitNetForCausalLM", "relu2", 256, 768, 2, 4, 2, 64, 512, true},
-}};
-
-ModelConfig config_of(const NamedShape& shape) {
-  ModelConfig config;
-  config.architectures = {shape.architecture};
-  config.model_type =
-      shape.architecture == std::string_view("LlamaForCausalLM") ? "llama" : "bitnet";
-  config.hidden_act = shape.hidden_act;
-  config.hidden_size = shape.hidden;
-  config.intermediate_size = shape.intermediate;
-  config.num_hidden_layers = shape.layers;
-  config.num_attention_heads = shape.heads;
-  config.num_key_value_heads = shape.key_value_heads;
-  config.head_dim = shape.head_dim;
-  config.vocab_size = shape.vocabulary;
-  config.max_position_embeddings = 4096;
-  config.rms_norm_eps = 1e-5;
-  config.rope_theta = 500000;
-  config.tie_word_embeddings = shape.tied;
-  return config;
-}
 
 /// A stream of normally distributed bfloat16 numbers with standard deviation 0.02.
 class RandomWeights {
@@ -81,8 +49,7 @@ class RandomWeights {
   std::uint64_t state_ = 1;
 };
 
-void write_checkpoint(const NamedShape& shape, const std::filesystem::path& folder) {
-  const ModelConfig config = config_of(shape);
+void write_checkpoint(const ModelConfig& config, const std::filesystem::path& folder) {
   std::vector<TensorDeclaration> tensors;
   for (const WeightName& name : weight_names(config, find_model_family(config))) {
     tensors.push_back(
@@ -107,13 +74,10 @@ void write_checkpoint(const NamedShape& shape, const std::filesystem::path& fold
 }
 
 int run(int argc, char** argv) {
-  const auto shape = std::find_if(kShapes.begin(), kShapes.end(), [&](const NamedShape& s) {
-    return argc == 3 && s.name == argv[1];
-  });
-  if (shape == kShapes.end()) {
-    throw InvalidArgument("usage: bitnet_synthetic_checkpoint 2b-4t|llama3-8b|tiny FOLDER");
+  if (argc != 3) {
+    throw InvalidArgument("usage: bitnet_synthetic_checkpoint SHAPE FOLDER");
   }
-  write_checkpoint(*shape, argv[2]);
+  write_checkpoint(model_shape(argv[1]), argv[2]);
   return 0;
 }
 

@@ -261,7 +261,7 @@ Examples:
       ->check(CLI::Range(1, 4096).description(""))
       ->type_name("N,N");
   command->add_option("--synthetic", model.synthetic, "Random weights in the shape of a model")
-      ->check(CLI::IsMember(synthetic_shapes()));
+      ->check(CLI::IsMember(model_shape_names()));
   command->add_option("-p,--n-prompt", model.prompts, "Lengths of prompts; 0: none")
       ->delimiter(',')
       ->type_name("N,N");

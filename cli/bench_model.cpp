@@ -5,7 +5,6 @@
 #include <bitnet/error.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <iostream>
@@ -17,40 +16,6 @@
 
 namespace bitnet::cli {
 namespace {
-
-struct NamedShape {
-  std::string_view name;
-  const char* architecture;
-  const char* hidden_act;
-  std::uint64_t hidden, intermediate, layers, heads, key_value_heads, head_dim, vocabulary;
-  bool tied;
-};
-// Of the published models (their config.json).
-constexpr std::array<NamedShape, 4> kShapes = {{
-    {"2b-4t", "BitNetForCausalLM", "relu2", 2560, 6912, 30, 20, 5, 128, 128256, true},
-    {"1bitllm-large", "BitnetForCausalLM", "silu", 1536, 4096, 24, 16, 16, 96, 32002, true},
-    {"falcon3-1b", "LlamaForCausalLM", "silu", 2048, 8192, 18, 8, 4, 256, 131072, false},
-    {"llama3-8b", "LlamaForCausalLM", "silu", 4096, 14336, 32, 32, 8, 128, 128256, false},
-}};
-
-ModelConfig config_of(std::string_view name) {
-  const auto shape = std::ranges::find(kShapes, name, &NamedShape::name);
-  ModelConfig config;
-  config.architectures = {shape->architecture};
-  config.hidden_act = shape->hidden_act;
-  config.hidden_size = shape->hidden;
-  config.intermediate_size = shape->intermediate;
-  config.num_hidden_layers = shape->layers;
-  config.num_attention_heads = shape->heads;
-  config.num_key_value_heads = shape->key_value_heads;
-  config.head_dim = shape->head_dim;
-  config.vocab_size = shape->vocabulary;
-  config.max_position_embeddings = 4096;
-  config.rms_norm_eps = 1e-5;
-  config.rope_theta = 500000;
-  config.tie_word_embeddings = shape->tied;
-  return config;
-}
 
 /// Multiply-adds of the projections for one token.
 double macs_per_token(const ModelConfig& config) {
@@ -225,14 +190,6 @@ void print_json(const Report& report) {
 
 }  // namespace
 
-std::vector<std::string> synthetic_shapes() {
-  std::vector<std::string> names;
-  for (const NamedShape& shape : kShapes) {
-    names.emplace_back(shape.name);
-  }
-  return names;
-}
-
 int run_model_bench(const ModelBenchOptions& options) {
   Report report;
   report.model = options.synthetic.empty() ? options.model.model : "synthetic " + options.synthetic;
@@ -248,7 +205,7 @@ int run_model_bench(const ModelBenchOptions& options) {
       const Runtime runtime(
           RuntimeOptions{.threads = threads == 0 ? recommended_threads() : threads});
       const auto start = std::chrono::steady_clock::now();
-      const auto model = synthetic_model(config_of(options.synthetic), runtime);
+      const auto model = synthetic_model(model_shape(options.synthetic), runtime);
       report.load_seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       measure_all(*model, runtime, options, report);

@@ -11,7 +11,7 @@ namespace bitnet::cli {
 
 struct ModelBenchOptions {
   ModelOptions model;
-  std::string synthetic;  ///< shape of a model of random weights, instead of a file
+  std::string synthetic;  ///< a model_shape of random weights, instead of a file
   std::vector<std::size_t> prompts = {512};
   std::vector<std::size_t> generations = {128};
   std::vector<std::size_t> depths = {0};
@@ -19,9 +19,6 @@ struct ModelBenchOptions {
   std::size_t repetitions = 5;
   std::string output = "md";  ///< or json
 };
-
-/// Names of the shapes that `synthetic` takes.
-std::vector<std::string> synthetic_shapes();
 
 int run_model_bench(const ModelBenchOptions& options);
 

@@ -117,6 +117,11 @@ struct LoadOptions {
 std::unique_ptr<LanguageModel> load_model(const Checkpoint& checkpoint, const Runtime& runtime,
                                           const LoadOptions& options = {});
 
+/// Shapes of published models by short names: "2b-4t", "llama3-8b", ...; "tiny" is for trying out.
+std::vector<std::string> model_shape_names();
+/// Throws InvalidArgument that lists the names.
+ModelConfig model_shape(std::string_view name);
+
 /// A model of the given shape with random weights: for measurements without a file. Architectures
 /// and hidden_act decide the family. The head is q8_0.
 std::unique_ptr<LanguageModel> synthetic_model(const ModelConfig& config, const Runtime& runtime);

@@ -10,8 +10,8 @@
 #include "base/message.h"
 #include "formats/byte_string.h"
 #include "formats/gguf_reader.h"
-#include "formats/live_bytes.h"
 #include "formats/safetensors.h"
+#include "reference/counted_memory.h"
 
 namespace bitnet {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "allocation_count.h"
+#include "reference/counted_memory.h"
 
 namespace bitnet {
 namespace {
@@ -28,9 +28,9 @@ TEST(Memory, NoTokenAllocatesAfterTheFirstText) {
       std::size_t allocated = 1;
       for (int text = 0; text < 6 && (text == 0 || allocated != 0); ++text) {
         cache->truncate(0);
-        const std::size_t before = allocation_count();
+        const std::size_t before = test::allocation_count();
         write_text();
-        allocated = allocation_count() - before;
+        allocated = test::allocation_count() - before;
       }
       EXPECT_EQ(allocated, 0U) << name << ", cache " << to_string(type);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How much memory a call takes: operator new of this program, counted (live_bytes.cpp).
+// What operator new of this program gives out, counted (counted_memory.cpp).
 #pragma once
 
 #include <cstddef>
@@ -13,5 +13,8 @@ class PeakOfLiveBytes {
   PeakOfLiveBytes();
   std::size_t bytes() const;
 };
+
+/// Calls of operator new so far, on all threads.
+std::size_t allocation_count();
 
 }  // namespace bitnet::test
