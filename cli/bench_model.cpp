@@ -73,11 +73,11 @@ class ModelBench {
     Row row = measure("tg" + std::to_string(tokens), tokens, depth, [&](KvCache& cache) {
       const std::vector<TokenId> ids = some_tokens(tokens);
       for (const TokenId& id : ids) {
-        const SequenceStep step{{&id, 1}, &cache, OutputRows::last};
+        const SequenceStep step{{&id, 1}, &cache, OutputRows::last, 1};
         model_.forward({&step, 1}, logits_);
       }
     });
-    row.gb_per_s = row.mean() * static_cast<double>(model_.bytes_per_token()) / 1e9;
+    row.gb_per_s = row.mean() * static_cast<double>(model_.bytes_per_token(false)) / 1e9;
     row.percent_of_limit = 100 * row.gb_per_s / limits_.read_gb_per_s;
     rows.push_back(std::move(row));
   }
@@ -142,7 +142,7 @@ void measure_all(LanguageModel& model, const Runtime& runtime, const ModelBenchO
       if (tokens != 0) bench.generation(tokens, depth, report.rows);
     }
   }
-  report.bytes_per_token = model.bytes_per_token();
+  report.bytes_per_token = model.bytes_per_token(false);
   report.memory = model.memory();
   report.limits = bench.limits();
 }

@@ -28,7 +28,7 @@ std::string describe(const GenerationResult& result, LoadedModel& loaded) {
           " tokens/s; generated " + std::to_string(result.tokens.size()) + " tokens, " +
           format_fixed(speed, 1) + " tokens/s";
   if (speed > 0) {
-    const double bytes = speed * static_cast<double>(loaded.model().bytes_per_token());
+    const double bytes = speed * static_cast<double>(loaded.model().bytes_per_token(true));
     text += " (weights at " + format_fixed(bytes / 1e9, 2) + " GB/s)";
   }
   return text + "; " + std::to_string(loaded.runtime().threads()) + " threads; loaded in " +

@@ -50,6 +50,9 @@ struct SequenceStep {
   std::span<const TokenId> tokens;  ///< [T], at least one
   KvCache* cache = nullptr;         ///< of this model; each cache at most once in a batch
   OutputRows output = OutputRows::last;
+  /// How many of the largest logits of a row are needed, equals of the last one included: the
+  /// others may come as -infinity, which can spare most of the output head. 0: all of them.
+  std::size_t top = 0;
 
   std::size_t rows() const {
     return output == OutputRows::none ? 0 : output == OutputRows::last ? 1 : tokens.size();
@@ -60,7 +63,8 @@ struct SequenceStep {
 struct ModelMemory {
   std::size_t projections = 0;  ///< packed ternary weights, with their scales
   std::size_t embedding = 0;    ///< 0 when rows are read from the file, or when it is the head
-  std::size_t head = 0;
+  std::size_t head = 0;         ///< 0 when rows are read from the file
+  std::size_t head_sketch = 0;  ///< of LoadOptions::head_sketch
   std::size_t norms = 0;
 };
 
@@ -88,8 +92,9 @@ class LanguageModel {
   /// The same up to the final norm: states [R, hidden_size].
   virtual void hidden_states(std::span<const SequenceStep> batch, std::span<float> states) = 0;
   virtual ModelMemory memory() const = 0;
-  /// Weights that one token reads, in bytes: projections and head.
-  virtual std::size_t bytes_per_token() const = 0;
+  /// Weights that one token reads, in bytes: projections, and the head or, for steps that ask for
+  /// the largest logits only, what stands for it.
+  virtual std::size_t bytes_per_token(bool all_logits) const = 0;
   /// What was decided when the model was loaded: one sentence each.
   virtual const std::vector<std::string>& notes() const = 0;
 };
@@ -104,6 +109,9 @@ enum class HeadType {
 
 struct LoadOptions {
   HeadType head = HeadType::automatic;
+  /// Keep four bits of each weight of a large head beside it, from which steps that need only the
+  /// largest logits find the rows to score (SequenceStep::top).
+  bool head_sketch = true;
   /// For GGUF files and packed checkpoints that do not say it (convert_checkpoint.h).
   std::optional<std::string> hidden_act = std::nullopt;
   std::optional<std::string> linear_class = std::nullopt;

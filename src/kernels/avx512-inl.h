@@ -275,29 +275,6 @@ inline __m512i total(const FieldSums& sums) {
                           _mm512_mullo_epi32(sums.top, _mm512_set1_epi32(kInverseOf81)));
 }
 
-template <TileLayout layout>
-inline void accumulate_one_token(const std::uint8_t* panel, std::size_t first_input,
-                                 std::size_t inputs, const std::int8_t* codes, std::int32_t* sums) {
-  using Geometry = TileGeometry<layout>;
-  const std::size_t steps = inputs / Geometry::kStepInputs;
-  panel += first_input / Geometry::kStepInputs * kPanelStepBytes;
-  codes += first_input;
-  FieldSums upper = {};
-  FieldSums lower = {};
-  for (std::size_t step = 0; step < steps; ++step) {
-    __m512i broadcast[Geometry::kFields];
-    for (std::size_t i = 0; i < Geometry::kFields; ++i) {
-      broadcast[i] = broadcast_codes(codes + 4 * i);
-    }
-    add_step<layout>(upper, load_tile(panel), broadcast);
-    add_step<layout>(lower, load_tile(panel + kTileBytes), broadcast);
-    panel += kPanelStepBytes;
-    codes += Geometry::kStepInputs;
-  }
-  _mm512_storeu_si512(sums, total(upper));
-  _mm512_storeu_si512(sums + kTileRows, total(lower));
-}
-
 std::uint64_t read_probe(const void* memory, std::size_t n) {
   const auto* vectors = static_cast<const __m512i*>(memory);
   __m512i any[4] = {};
@@ -332,20 +309,85 @@ std::uint64_t dot_probe(std::size_t rounds) {
 namespace bitnet::kernels {
 namespace {
 
+template <TileLayout layout>
+inline void accumulate_one_token(const std::uint8_t* panel, std::size_t first_input,
+                                 std::size_t inputs, const std::int8_t* codes, std::size_t prefetch,
+                                 std::int32_t* sums) {
+  using Geometry = TileGeometry<layout>;
+  const std::size_t steps = inputs / Geometry::kStepInputs;
+  panel += first_input / Geometry::kStepInputs * kPanelStepBytes;
+  codes += first_input;
+  FieldSums upper = {};
+  FieldSums lower = {};
+  for (std::size_t step = 0; step < steps; ++step) {
+    prefetch_step(panel, prefetch);
+    __m512i broadcast[Geometry::kFields];
+    for (std::size_t i = 0; i < Geometry::kFields; ++i) {
+      broadcast[i] = broadcast_codes(codes + 4 * i);
+    }
+    add_step<layout>(upper, load_tile(panel), broadcast);
+    add_step<layout>(lower, load_tile(panel + kTileBytes), broadcast);
+    panel += kPanelStepBytes;
+    codes += Geometry::kStepInputs;
+  }
+  _mm512_storeu_si512(sums, total(upper));
+  _mm512_storeu_si512(sums + kTileRows, total(lower));
+}
+
 template <>
 inline void accumulate<TileLayout::t16, 1>(const std::uint8_t* panel, std::size_t first_input,
                                            std::size_t inputs, const std::int8_t* codes,
-                                           std::size_t /*stride*/,
+                                           std::size_t /*stride*/, std::size_t prefetch,
                                            std::int32_t (*sums)[kPanelRows]) {
-  accumulate_one_token<TileLayout::t16>(panel, first_input, inputs, codes, sums[0]);
+  accumulate_one_token<TileLayout::t16>(panel, first_input, inputs, codes, prefetch, sums[0]);
 }
 
 template <>
 inline void accumulate<TileLayout::t2, 1>(const std::uint8_t* panel, std::size_t first_input,
                                           std::size_t inputs, const std::int8_t* codes,
-                                          std::size_t /*stride*/,
+                                          std::size_t /*stride*/, std::size_t prefetch,
                                           std::int32_t (*sums)[kPanelRows]) {
-  accumulate_one_token<TileLayout::t2>(panel, first_input, inputs, codes, sums[0]);
+  accumulate_one_token<TileLayout::t2>(panel, first_input, inputs, codes, prefetch, sums[0]);
+}
+
+// High nibbles stay where they lie in the byte, in sums of their own, exactly 16 times too large.
+struct NibbleSums {
+  __m512i low, high;
+};
+
+inline void add_nibbles(NibbleSums& sums, __m512i low, __m512i high, const std::int8_t* codes) {
+  sums.low = _mm512_dpbusd_epi32(sums.low, low, broadcast_codes(codes));
+  sums.high = _mm512_dpbusd_epi32(sums.high, high, broadcast_codes(codes + 4));
+}
+
+inline void store_total(std::int32_t* p, const NibbleSums& sums) {
+  _mm512_storeu_si512(p, _mm512_add_epi32(sums.low, _mm512_srai_epi32(sums.high, 4)));
+}
+
+void nibble_dot(const std::uint8_t* panel, std::size_t steps, const std::int8_t* high,
+                const std::int8_t* low, std::size_t prefetch, std::int32_t* high_sums,
+                std::int32_t* low_sums) {
+  constexpr std::size_t kTiles = kPanelRows / kTileRows;
+  const __m512i low_nibble = _mm512_set1_epi8(0x0f);
+  NibbleSums of_high[kTiles] = {};
+  NibbleSums of_low[kTiles] = {};
+  for (std::size_t step = 0; step < steps; ++step) {
+    prefetch_step(panel, prefetch);
+    for (std::size_t tile = 0; tile < kTiles; ++tile) {
+      const __m512i packed = load_tile(panel + tile * kTileBytes);
+      const __m512i first = _mm512_and_si512(packed, low_nibble);
+      const __m512i second = _mm512_andnot_si512(low_nibble, packed);
+      add_nibbles(of_high[tile], first, second, high);
+      add_nibbles(of_low[tile], first, second, low);
+    }
+    panel += kPanelStepBytes;
+    high += kNibbleStepInputs;
+    low += kNibbleStepInputs;
+  }
+  for (std::size_t tile = 0; tile < kTiles; ++tile) {
+    store_total(high_sums + tile * kTileRows, of_high[tile]);
+    store_total(low_sums + tile * kTileRows, of_low[tile]);
+  }
 }
 
 }  // namespace

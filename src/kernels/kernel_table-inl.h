@@ -51,6 +51,7 @@ constexpr KernelTable make_table(std::string_view name, Isa isa,
       .gemm_t16 = multiply_block<false, TileLayout::t16>,
       .gemm_t2 = multiply_block<false, TileLayout::t2>,
       .gemm_t2_grouped = multiply_block<true, TileLayout::t2>,
+      .nibble_dot = nibble_dot,
       .read_probe = read_probe,
       .dot_probe = dot_probe,
   };

@@ -38,6 +38,7 @@ struct TernaryGemm {
   std::size_t steps;          ///< per panel
   std::size_t groups;         ///< scales per row; 1 unless grouped
   std::size_t group_inputs;   ///< inputs per group; grouped kernels only
+  std::size_t prefetch;       ///< tiles this many bytes ahead are asked for (one token); 0: none
 
   const std::int8_t* codes;  ///< [T, code_stride], zero from K to steps * step_inputs
   std::size_t code_stride;
@@ -164,6 +165,13 @@ struct KernelTable {
   /// Group scales. group_inputs is a multiple of 16, except in the scalar table, which takes any.
   void (*gemm_t2_grouped)(const TernaryGemm& gemm, const GemmBlock& block);
 
+  /// A panel of 4-bit codes (nibble tiles, tile_layout.h) times two vectors of steps * 8 digits:
+  ///   high_sums[r] = Σ_k code(r, k) * high[k],  low_sums[r] = Σ_k code(r, k) * low[k]
+  /// for the panel's 32 rows. `prefetch` as in TernaryGemm.
+  void (*nibble_dot)(const std::uint8_t* panel, std::size_t steps, const std::int8_t* high,
+                     const std::int8_t* low, std::size_t prefetch, std::int32_t* high_sums,
+                     std::int32_t* low_sums);
+
   // Probes of the machine (diagnostics.h).
   /// Reads n bytes (a multiple of 256) as fast as loads go; the value only keeps the reads alive.
   std::uint64_t (*read_probe)(const void* memory, std::size_t n);
@@ -176,6 +184,8 @@ struct KernelTable {
 const KernelTable* const* runnable_tables();
 /// The best table of an ISA on this CPU, or nullptr.
 const KernelTable* find_table(Isa isa);
+/// TernaryGemm::prefetch for this CPU.
+std::size_t tile_prefetch();
 
 // One per ISA file: its only external symbol.
 extern const KernelTable kScalarTable;

@@ -243,6 +243,22 @@ void multiply_block(const TernaryGemm& gemm, const GemmBlock& block) {
   }
 }
 
+/// Every nibble of the panel in memory order: which row and input it is, and what it adds.
+void nibble_dot(const std::uint8_t* panel, std::size_t steps, const std::int8_t* high,
+                const std::int8_t* low, std::size_t /*prefetch*/, std::int32_t* high_sums,
+                std::int32_t* low_sums) {
+  std::fill_n(high_sums, 32, 0);
+  std::fill_n(low_sums, 32, 0);
+  for (std::size_t nibble = 0; nibble < steps * 256; ++nibble) {
+    const int code = panel[nibble / 2] / (nibble % 2 == 0 ? 1 : 16) % 16;
+    const std::size_t step = nibble / 256;
+    const std::size_t row = nibble % 256 / 8;
+    const std::size_t k = 8 * step + nibble % 8 / 2 + (nibble % 2 == 0 ? 0 : 4);
+    high_sums[row] += code * high[k];
+    low_sums[row] += code * low[k];
+  }
+}
+
 }  // namespace
 
 constinit const KernelTable kNaiveTable = {
@@ -281,6 +297,7 @@ constinit const KernelTable kNaiveTable = {
     .gemm_t16 = multiply_block<multiply_one<TileLayout::t16>>,
     .gemm_t2 = multiply_block<multiply_one<TileLayout::t2>>,
     .gemm_t2_grouped = multiply_block<multiply_one_grouped>,
+    .nibble_dot = nibble_dot,
     .read_probe = nullptr,
     .dot_probe = nullptr,
 };

@@ -233,7 +233,8 @@ constexpr std::size_t kMaxTokens = 1;
 
 template <TileLayout layout, std::size_t M>
 void accumulate(const std::uint8_t* panel, std::size_t first_input, std::size_t inputs,
-                const std::int8_t* codes, std::size_t stride, std::int32_t (*sums)[kPanelRows]) {
+                const std::int8_t* codes, std::size_t stride, std::size_t /*prefetch*/,
+                std::int32_t (*sums)[kPanelRows]) {
   using Geometry = TileGeometry<layout>;
   constexpr std::uint32_t kPlace[] = {1, Geometry::kBase, Geometry::kBase * Geometry::kBase,
                                       Geometry::kBase * Geometry::kBase * Geometry::kBase, 81};
@@ -247,6 +248,23 @@ void accumulate(const std::uint8_t* panel, std::size_t first_input, std::size_t 
         const std::uint32_t digit = bytes[4 * row] / place % Geometry::kBase;
         sums[m][row] += static_cast<std::int32_t>(digit) * codes[m * stride + k];
       }
+    }
+  }
+}
+
+void nibble_dot(const std::uint8_t* panel, std::size_t steps, const std::int8_t* high,
+                const std::int8_t* low, std::size_t /*prefetch*/, std::int32_t* high_sums,
+                std::int32_t* low_sums) {
+  for (std::size_t row = 0; row < kPanelRows; ++row) {
+    high_sums[row] = 0;
+    low_sums[row] = 0;
+    for (std::size_t k = 0; k < steps * kNibbleStepInputs; ++k) {
+      const std::size_t in_step = k % kNibbleStepInputs;
+      const std::uint8_t byte =
+          panel[k / kNibbleStepInputs * kPanelStepBytes + 4 * row + in_step % 4];
+      const std::int32_t code = in_step < 4 ? byte & 15 : byte >> 4;
+      high_sums[row] += code * high[k];
+      low_sums[row] += code * low[k];
     }
   }
 }

@@ -4,7 +4,7 @@
 //
 // An ISA file defines before it includes this header:
 //   kMaxTokens                     tokens that one pass over a panel serves (registers bound it)
-//   accumulate<layout, M>(panel, first_input, inputs, codes, stride, acc)
+//   accumulate<layout, M>(panel, first_input, inputs, codes, stride, prefetch, acc)
 //       acc[m][r] = Σ digit(r, k) * codes[m * stride + k] over the 32 rows of a panel and the
 //       inputs from first_input on; `inputs` is padded to whole steps except with t2 groups
 //       below 16.
@@ -58,7 +58,8 @@ void multiply_panel(const TernaryGemm& gemm, std::size_t panel, std::size_t toke
   PanelSums digit_sums[M];
   accumulate<layout, M>(gemm.tiles + panel * gemm.steps * kPanelStepBytes, 0,
                         gemm.steps * TileGeometry<layout>::kStepInputs,
-                        gemm.codes + token * gemm.code_stride, gemm.code_stride, digit_sums);
+                        gemm.codes + token * gemm.code_stride, gemm.code_stride, gemm.prefetch,
+                        digit_sums);
   for (std::size_t m = 0; m < M; ++m) {
     if (gemm.sums != nullptr) {
       store_sums(digit_sums[m], gemm.code_sums[token + m], valid_rows(gemm, panel),
@@ -78,7 +79,8 @@ void multiply_panel_grouped(const TernaryGemm& gemm, std::size_t panel, std::siz
     PanelSums digit_sums[M];
     accumulate<layout, M>(gemm.tiles + panel * gemm.steps * kPanelStepBytes,
                           group * gemm.group_inputs, gemm.group_inputs,
-                          gemm.codes + token * gemm.code_stride, gemm.code_stride, digit_sums);
+                          gemm.codes + token * gemm.code_stride, gemm.code_stride, gemm.prefetch,
+                          digit_sums);
     const float* scales = gemm.weight_scales + (panel * gemm.groups + group) * kPanelRows;
     for (std::size_t m = 0; m < M; ++m) {
       const std::size_t code_group = (token + m) * gemm.groups + group;

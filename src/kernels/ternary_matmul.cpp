@@ -44,6 +44,7 @@ kernels::TernaryGemm describe(const TernaryWeight& weight, const ActivationPanel
   gemm.codes = x.codes.data();
   gemm.code_stride = x.stride;
   gemm.code_sums = x.code_sums.data();
+  gemm.prefetch = kernels::tile_prefetch();
   return gemm;
 }
 

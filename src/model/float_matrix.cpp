@@ -75,23 +75,31 @@ void FloatMatrix::read_row(std::size_t row, const Runtime& runtime, float* out) 
   load_stored_row(tensor_, row, runtime, out);
 }
 
-void FloatMatrix::multiply(const float* x, std::size_t tokens, float* y,
-                           const Runtime& runtime) const {
+float FloatMatrix::dot_row(std::size_t row, const float* x, const Runtime& runtime,
+                           float* scratch) const {
   const kernels::KernelTable& kernels = runtime.kernels();
-  const std::size_t row_count = rows();
-  const std::size_t width = columns();
-  const std::size_t row_bytes = tensor_.bytes.size() / row_count;
   const auto dot_blocks = encoding() == Encoding::q8_0   ? kernels.dot_q8_0
                           : encoding() == Encoding::q6_k ? kernels.dot_q6_k
                                                          : nullptr;
+  if (dot_blocks != nullptr) {
+    return dot_blocks(tensor_.bytes.data() + row * (tensor_.bytes.size() / rows()), x, columns());
+  }
+  load_stored_row(tensor_, row, runtime, scratch);
+  return kernels.dot(scratch, x, columns());
+}
+
+void FloatMatrix::multiply(const float* x, std::size_t tokens, float* y,
+                           const Runtime& runtime) const {
+  const std::size_t row_count = rows();
+  const std::size_t width = columns();
   const auto multiply_row = [&](std::size_t v, float* scratch) {
-    if (tokens == 1 && dot_blocks != nullptr) {
-      y[v] = dot_blocks(tensor_.bytes.data() + v * row_bytes, x, width);
+    if (tokens == 1) {
+      y[v] = dot_row(v, x, runtime, scratch);
       return;
     }
     load_stored_row(tensor_, v, runtime, scratch);
     for (std::size_t t = 0; t < tokens; ++t) {
-      y[t * row_count + v] = kernels.dot(scratch, x + t * width, width);
+      y[t * row_count + v] = runtime.kernels().dot(scratch, x + t * width, width);
     }
   };
   runtime.pool().parallel_for((row_count + kChunkRows - 1) / kChunkRows, [&](std::size_t chunk) {

@@ -38,7 +38,9 @@ class FloatMatrix {
 
   /// out [K]
   void read_row(std::size_t row, const Runtime& runtime, float* out) const;
-  /// y[t, v] = Σ_k x[t, k] * row v [k], summed as KernelTable::dot does. x [T, K], y [T, V].
+  /// Σ_k x[k] * row[k], summed as KernelTable::dot does; scratch [K].
+  float dot_row(std::size_t row, const float* x, const Runtime& runtime, float* scratch) const;
+  /// y[t, v] = Σ_k x[t, k] * row v [k], summed likewise. x [T, K], y [T, V].
   void multiply(const float* x, std::size_t tokens, float* y, const Runtime& runtime) const;
 
  private:

@@ -109,6 +109,9 @@ class Loader {
       if (output == nullptr && weights.head->encoding() == embedding.tensor.encoding) {
         weights.embedding = *weights.head;
       }
+      if (options_.head_sketch && HeadSketch::suits(*weights.head)) {
+        weights.sketch.emplace(*weights.head, runtime_);
+      }
     }
   }
 

@@ -116,6 +116,9 @@ std::unique_ptr<LanguageModel> synthetic_model(const ModelConfig& config, const 
     weights.head = config.tie_word_embeddings
                        ? weights.embedding
                        : random_embedding(config.vocab_size, config.hidden_size, runtime);
+    if (HeadSketch::suits(*weights.head)) {
+      weights.sketch.emplace(*weights.head, runtime);
+    }
   }
   weights.norm = norm("output_norm.weight");
   for (std::size_t i = 0; i < config.num_hidden_layers; ++i) {

@@ -310,9 +310,19 @@ void Transformer::forward(std::span<const SequenceStep> batch, std::span<float> 
     throw UnsupportedError("this is an embedding model: it has no output head");
   }
   check(batch, config_.vocab_size, logits.size());
+  std::size_t top = 0;  // the most that a step asks for
+  bool all = !weights_.sketch;
+  for (const SequenceStep& step : batch) {
+    top = std::max(top, step.top);
+    all = all || (step.top == 0 && step.rows() != 0);
+  }
   float* out = logits.data();
   run(batch, [&](std::size_t rows, const float* states) {
-    weights_.head->multiply(states, rows, out, runtime_);
+    if (all) {
+      weights_.head->multiply(states, rows, out, runtime_);
+    } else {
+      weights_.sketch->multiply_top(states, rows, top, out, runtime_);
+    }
     out += rows * config_.vocab_size;
   });
 }
@@ -374,12 +384,15 @@ ModelMemory Transformer::memory() const {
   }
   memory.norms += weights_.norm.size() * sizeof(float);
   memory.head = weights_.head ? weights_.head->memory_bytes() : 0;
+  memory.head_sketch = weights_.sketch ? weights_.sketch->memory_bytes() : 0;
   memory.embedding = config_.tie_word_embeddings ? 0 : weights_.embedding.memory_bytes();
   return memory;
 }
 
-std::size_t Transformer::bytes_per_token() const {
-  std::size_t bytes = weights_.head ? weights_.head->stored_bytes() : 0;
+std::size_t Transformer::bytes_per_token(bool all_logits) const {
+  std::size_t bytes = weights_.sketch && !all_logits ? weights_.sketch->memory_bytes()
+                      : weights_.head                ? weights_.head->stored_bytes()
+                                                     : 0;
   for (const LayerWeights& layer : weights_.layers) {
     for_each_projection(
         layer, [&](const Projection& projection) { bytes += projection.weight.memory_bytes(); });

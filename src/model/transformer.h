@@ -24,6 +24,7 @@
 #include "layers/kv_cache.h"
 #include "layers/rotary_embedding.h"
 #include "model/float_matrix.h"
+#include "model/head_sketch.h"
 
 namespace bitnet {
 
@@ -55,6 +56,7 @@ struct ModelWeights {
   std::vector<LayerWeights> layers;
   std::vector<float> norm;          // [hidden]
   std::optional<FloatMatrix> head;  // [V, hidden]; absent in an embedding model
+  std::optional<HeadSketch> sketch;
 };
 
 class Transformer : public LanguageModel {
@@ -73,7 +75,7 @@ class Transformer : public LanguageModel {
   void forward(std::span<const SequenceStep> batch, std::span<float> logits) override;
   void hidden_states(std::span<const SequenceStep> batch, std::span<float> states) override;
   ModelMemory memory() const override;
-  std::size_t bytes_per_token() const override;
+  std::size_t bytes_per_token(bool all_logits) const override;
   const std::vector<std::string>& notes() const override { return notes_; }
 
   /// Called with "embedding", then "layer" and its index, and the residual stream [T, hidden]

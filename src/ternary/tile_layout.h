@@ -6,6 +6,8 @@
 // of consecutive activations, a[k0 + 4i .. k0 + 4i + 3], broadcast to all lanes.
 //   t16: F = 5, byte = Σ digit_i 3^i (0..242), 20 inputs per step.
 //   t2:  F = 4, byte = Σ digit_i 4^i,          16 inputs per step.
+// The sketch of an output head (src/model/head_sketch.h) keeps 4-bit codes in the same order:
+//   nibbles: F = 2, byte = code_0 + 16 code_1,  8 inputs per step.
 // Two tiles (a panel of 32 rows) are adjacent per step, then steps ascend, then panels: one
 // sequential stream. Padding weights are digit 1 (w = 0), so a padded input adds its activation to
 // the digit sum and the code sum alike; activations are padded with zeros.
@@ -41,6 +43,8 @@ struct TileGeometry<TileLayout::t2> {
   static constexpr std::size_t kStepInputs = 16;
   static constexpr unsigned kBase = 4;
 };
+
+inline constexpr std::size_t kNibbleStepInputs = 8;
 
 constexpr std::size_t step_inputs(TileLayout layout) {
   return layout == TileLayout::t16 ? TileGeometry<TileLayout::t16>::kStepInputs

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+#include "model/head_sketch.h"
+
+#include <bitnet/error.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <utility>
+
+#include "base/thread_pool.h"
+#include "kernels/kernel_table.h"
+#include "model/row_blocks.h"
+#include "ternary/tile_layout.h"
+
+namespace bitnet {
+namespace {
+
+/// Below, scoring every row costs less than a parallel region or two.
+constexpr std::size_t kMinRows = 1024;
+/// 16 codes of 15 times 128, four a step, stay below 2^31; code sums below 2^24 are exact floats.
+constexpr std::size_t kMaxColumns = 16384;
+constexpr int kCodeOffset = 8;
+constexpr int kDigitBase = 256;
+constexpr int kLargestDigits = 127 * kDigitBase + 127;
+/// z of the header.
+constexpr double kDeviations = 2.4273;
+constexpr std::size_t kChunksPerThread = 8;
+
+/// The factor of |x| in a row's interval, in units of its step. Roundings of the codes, of the
+/// sketch's sums and of its bounds are below sqrt(K) 2^-15 together: the sums' terms are at most
+/// 8.5 |x_k|, and six operations round them by 2^-24. The exact logit rounds K / 16 + 6 times, by
+/// 2^-24 of at most |w| |x| <= 7 sqrt(K) |x|.
+double deviations(std::size_t columns) {
+  const auto k = static_cast<double>(columns);
+  return kDeviations + std::sqrt(k) * (0x1p-15 + 7 * (k / 16 + 6) * 0x1p-24);
+}
+
+std::vector<float> random_dither(std::size_t columns) {
+  std::mt19937_64 random(1964);
+  std::vector<float> dither(columns);
+  std::generate(dither.begin(), dither.end(),
+                [&] { return (static_cast<float>(random() >> 48) + 0.5F) * 0x1p-16F - 0.5F; });
+  return dither;
+}
+
+/// codes[k] = round(row[k] * inverse + dither[k]) + 8, by adding what leaves no room for a
+/// fraction.
+void encode_row(const float* row, float inverse, const std::vector<float>& dither,
+                std::uint8_t* codes) {
+  constexpr float kRounder = 0x1.8p23F + kCodeOffset;
+  for (std::size_t k = 0; k < dither.size(); ++k) {
+    const auto bits = std::bit_cast<std::uint32_t>(row[k] * inverse + dither[k] + kRounder);
+    codes[k] = static_cast<std::uint8_t>(bits & 15U);
+  }
+}
+
+/// Keeps the `top` largest numbers: the smallest of them in front.
+void offer(std::vector<float>& best, std::size_t top, float value) {
+  if (best.size() < top) {
+    best.push_back(value);
+    std::ranges::push_heap(best, std::greater<>{});
+  } else if (value > best.front()) {
+    std::ranges::pop_heap(best, std::greater<>{});
+    best.back() = value;
+    std::ranges::push_heap(best, std::greater<>{});
+  }
+}
+
+}  // namespace
+
+bool HeadSketch::suits(const FloatMatrix& head) {
+  return head.rows() >= kMinRows && head.columns() <= kMaxColumns;
+}
+
+HeadSketch::HeadSketch(FloatMatrix head, const Runtime& runtime)
+    : head_(std::move(head)),
+      steps_per_panel_((head_.columns() + kNibbleStepInputs - 1) / kNibbleStepInputs),
+      tiles_(panel_count(head_.rows()) * steps_per_panel_ * kPanelStepBytes),
+      steps_(head_.rows()),
+      dither_(random_dither(head_.columns())) {
+  parallel_rows(runtime, panel_count(head_.rows()),
+                [&](std::size_t panel) { encode_panel(panel, runtime); });
+}
+
+void HeadSketch::encode_panel(std::size_t panel, const Runtime& runtime) {
+  constexpr std::uint32_t kInfinityBits = 0x7f800000;
+  constexpr float kSmallest = 0x1p-100F;  // of max|w|, so that its inverse is finite
+  thread_local AlignedVector<float> row;
+  thread_local AlignedVector<std::uint8_t> codes;
+  row.resize(head_.columns());
+  codes.assign(steps_per_panel_ * kNibbleStepInputs, kCodeOffset);
+  std::uint8_t* const tiles = tiles_.data() + panel * steps_per_panel_ * kPanelStepBytes;
+  const std::size_t first = panel * kPanelRows;
+  for (std::size_t i = 0; i < kPanelRows && first + i < head_.rows(); ++i) {
+    head_.read_row(first + i, runtime, row.data());
+    const std::uint32_t absmax_bits = runtime.kernels().absmax_bits(row.data(), row.size());
+    if (absmax_bits >= kInfinityBits) {
+      const auto bad = std::ranges::find_if(row, [](float w) { return !std::isfinite(w); });
+      throw NonFiniteError("output head", first + i, static_cast<std::size_t>(bad - row.begin()),
+                           *bad);
+    }
+    const float absmax = std::max(std::bit_cast<float>(absmax_bits), kSmallest);
+    steps_[first + i] = absmax / 7;
+    encode_row(row.data(), 7 / absmax, dither_, codes.data());
+    for (std::size_t step = 0; step < steps_per_panel_; ++step) {
+      std::uint32_t halves[2];
+      std::memcpy(halves, codes.data() + step * kNibbleStepInputs, sizeof halves);
+      const std::uint32_t dword = halves[0] | halves[1] << 4;
+      std::memcpy(tiles + step * kPanelStepBytes + 4 * i, &dword, sizeof dword);
+    }
+  }
+}
+
+void HeadSketch::prepare(const float* x, Query& query) const {
+  const std::size_t columns = head_.columns();
+  query.high.assign(steps_per_panel_ * kNibbleStepInputs, 0);
+  query.low.assign(query.high.size(), 0);
+  float absmax = 0;
+  double squares = 0;
+  double dither_dot = 0;
+  for (std::size_t k = 0; k < columns; ++k) {
+    absmax = std::max(absmax, std::abs(x[k]));
+    squares += static_cast<double>(x[k]) * x[k];
+    dither_dot += static_cast<double>(dither_[k]) * x[k];
+  }
+  const double scale = static_cast<double>(absmax) / kLargestDigits;
+  query.scale = static_cast<float>(scale);
+  std::int32_t high_sum = 0;
+  std::int32_t low_sum = 0;
+  for (std::size_t k = 0; k < columns && absmax != 0; ++k) {
+    const auto q = static_cast<int>(std::lrint(x[k] / scale));
+    const int high = (q + kDigitBase / 2) >> 8;
+    const int low = q - high * kDigitBase;
+    query.high[k] = static_cast<std::int8_t>(high);
+    query.low[k] = static_cast<std::int8_t>(low);
+    high_sum += high;
+    low_sum += low;
+  }
+  query.high_offset = kCodeOffset * high_sum;
+  query.low_offset = kCodeOffset * low_sum;
+  query.dither_dot = static_cast<float>(dither_dot);
+  query.reach = static_cast<float>(1.000001 * (deviations(columns) * std::sqrt(squares) +
+                                               4 * static_cast<double>(columns) * scale));
+}
+
+void HeadSketch::bound_panel(std::size_t panel, const Query& query, std::size_t top, float* upper,
+                             std::vector<float>& best, const Runtime& runtime) const {
+  std::int32_t high[kPanelRows];
+  std::int32_t low[kPanelRows];
+  runtime.kernels().nibble_dot(tiles_.data() + panel * steps_per_panel_ * kPanelStepBytes,
+                               steps_per_panel_, query.high.data(), query.low.data(),
+                               kernels::tile_prefetch(), high, low);
+  const std::size_t first = panel * kPanelRows;
+  const std::size_t count = std::min(kPanelRows, head_.rows() - first);
+  for (std::size_t i = 0; i < count; ++i) {
+    const float product = static_cast<float>(high[i] - query.high_offset) * kDigitBase +
+                          static_cast<float>(low[i] - query.low_offset);
+    const float step = steps_[first + i];
+    const float middle = step * (query.scale * product - query.dither_dot);
+    const float reach = step * query.reach;
+    upper[first + i] = middle + reach;
+    offer(best, top, middle - reach);
+  }
+}
+
+void HeadSketch::multiply_top(const float* x, std::size_t tokens, std::size_t top, float* logits,
+                              const Runtime& runtime) {
+  constexpr float kNever = -std::numeric_limits<float>::infinity();
+  const std::size_t rows = head_.rows();
+  const std::size_t columns = head_.columns();
+  const bool is_finite =
+      runtime.kernels().absmax_bits(x, tokens * columns) < std::bit_cast<std::uint32_t>(-kNever);
+  if (!is_finite || top >= rows) {
+    exact_rows_ = tokens * rows;
+    head_.multiply(x, tokens, logits, runtime);
+    return;
+  }
+  const std::size_t panels = panel_count(rows);
+  const std::size_t chunks =
+      std::min(panels, kChunksPerThread * static_cast<std::size_t>(runtime.threads()));
+  const auto first_panel = [&](std::size_t chunk) { return panels * chunk / chunks; };
+  queries_.resize(tokens);
+  best_.resize(chunks * tokens);
+  thresholds_.resize(tokens);
+  for (std::size_t t = 0; t < tokens; ++t) {
+    prepare(x + t * columns, queries_[t]);
+  }
+  runtime.pool().parallel_for(chunks, [&](std::size_t chunk) {
+    for (std::size_t t = 0; t < tokens; ++t) {
+      best_[chunk * tokens + t].clear();
+    }
+    for (std::size_t panel = first_panel(chunk); panel < first_panel(chunk + 1); ++panel) {
+      for (std::size_t t = 0; t < tokens; ++t) {
+        bound_panel(panel, queries_[t], top, logits + t * rows, best_[chunk * tokens + t], runtime);
+      }
+    }
+  });
+  for (std::size_t t = 0; t < tokens; ++t) {
+    std::vector<float>& best = best_[t];
+    for (std::size_t chunk = 1; chunk < chunks; ++chunk) {
+      for (const float lower : best_[chunk * tokens + t]) {
+        offer(best, top, lower);
+      }
+    }
+    thresholds_[t] = best.front();
+  }
+  std::atomic<std::size_t> exact_rows = 0;
+  runtime.pool().parallel_for(chunks, [&](std::size_t chunk) {
+    thread_local AlignedVector<float> scratch;
+    scratch.resize(columns);
+    std::size_t count = 0;
+    const std::size_t last = std::min(rows, first_panel(chunk + 1) * kPanelRows);
+    for (std::size_t t = 0; t < tokens; ++t) {
+      for (std::size_t v = first_panel(chunk) * kPanelRows; v < last; ++v) {
+        float& logit = logits[t * rows + v];
+        const bool is_possible = logit >= thresholds_[t];
+        logit = is_possible ? head_.dot_row(v, x + t * columns, runtime, scratch.data()) : kNever;
+        count += is_possible ? 1 : 0;
+      }
+    }
+    exact_rows += count;
+  });
+  exact_rows_ = exact_rows;
+}
+
+}  // namespace bitnet
