@@ -39,7 +39,8 @@ class Product {
   }
 
   void run(const Runtime& runtime) {
-    ternary_matmul(weights_[next_], panel_, codes_.scales, {}, y_, runtime);
+    const TernaryProduct product{&weights_[next_], y_};
+    ternary_matmul({&product, 1}, panel_, codes_.scales, runtime);
     next_ = (next_ + 1) % weights_.size();
   }
   std::size_t bytes() const { return weights_.front().tiles().size(); }

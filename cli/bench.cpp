@@ -118,9 +118,9 @@ double time_product(const std::vector<TernaryWeight>& weights, const ActivationP
   std::vector<double> seconds;
   const Clock::time_point begin = Clock::now();
   do {
-    const TernaryWeight& weight = weights[seconds.size() % weights.size()];
+    const TernaryProduct product{&weights[seconds.size() % weights.size()], y};
     const Clock::time_point start = Clock::now();
-    ternary_matmul(weight, x, scales, {}, y, runtime);
+    ternary_matmul({&product, 1}, x, scales, runtime);
     seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
   } while (Clock::now() - begin < kEnough && seconds.size() < kMostCalls);
   std::nth_element(seconds.begin(), seconds.begin() + seconds.size() / 2, seconds.end());

@@ -6,6 +6,7 @@
 #include <bitnet/runtime.h>
 #include <bitnet/ternary_weight.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -27,11 +28,26 @@ struct ActivationPanel {
               const TernaryWeight& weight);
 };
 
-/// y[t, n] = Σ_k code * trit * scales + bias (kernel_table.h has the order). scales: [T] or [1];
-/// bias [N] or empty; y [T, N].
-void ternary_matmul(const TernaryWeight& weight, const ActivationPanel& x,
-                    std::span<const float> activation_scales, std::span<const float> bias,
-                    std::span<float> y, const Runtime& runtime);
+/// y[t, n] = Σ_k code * trit * scales + bias (kernel_table.h has the order).
+struct TernaryProduct {
+  const TernaryWeight* weight;       // [N, K]
+  std::span<float> y;                // [T, N]
+  std::span<const float> bias = {};  // [N] or empty
+};
+
+/// Up to three products of one input, whose weights share K, layout and groups, as one parallel
+/// region. activation_scales: [T] or [1].
+void ternary_matmul(std::span<const TernaryProduct> products, const ActivationPanel& x,
+                    std::span<const float> activation_scales, const Runtime& runtime);
+
+/// out[i] = f(gate[i], up[i]), as the gates of kernel_table.h.
+using Gate = void (*)(const float* gate, const float* up, std::size_t n, float* out);
+
+/// gate.y [T, N] = gate_function(product of gate, product of up), applied to rows while they are in
+/// the cache; up.y [T, N] is scratch. Weights of one shape.
+void gated_ternary_matmul(const TernaryProduct& gate, const TernaryProduct& up, Gate gate_function,
+                          const ActivationPanel& x, std::span<const float> activation_scales,
+                          const Runtime& runtime);
 
 /// The exact sums: [T, N], with group scales [T, groups, N].
 void ternary_matmul(const TernaryWeight& weight, const ActivationPanel& x,

@@ -98,7 +98,8 @@ void BitLinear::forward_quantized(const QuantizedActivations& x, std::span<float
                                 out_features(), " elements, found ", y.size()));
   }
   activation_panel().assign(x.data, x.tokens(), weight_);
-  ternary_matmul(weight_, activation_panel(), x.scales, bias_, y, runtime);
+  const TernaryProduct product{&weight_, y, bias_};
+  ternary_matmul({&product, 1}, activation_panel(), x.scales, runtime);
 }
 
 std::vector<std::int32_t> BitLinear::integer_product(const QuantizedActivations& x,

@@ -109,8 +109,8 @@ void Transformer::run_layers() {
 
 /// h += Lin_o(Norm(softmax(q kᵀ / √D, causal) v))  with  q, k, v = Lin(Norm(h)), q and k rotated
 void Transformer::attention(const LayerWeights& layer, std::size_t index) {
-  project(hidden_, layer.attention_norm, {&layer.q_proj, &layer.k_proj, &layer.v_proj},
-          {&query_, &key_, &value_});
+  project(hidden_, layer.attention_norm,
+          {{layer.q_proj, query_}, {layer.k_proj, key_}, {layer.v_proj, value_}});
   normalize(query_, config_.head_dim, layer.q_norm);
   normalize(key_, config_.head_dim, layer.k_norm);
   const RotaryEmbedding& rotary = layer.sliding && local_rotary_ ? *local_rotary_ : rotary_;
@@ -123,60 +123,71 @@ void Transformer::attention(const LayerWeights& layer, std::size_t index) {
           .score_scale = static_cast<float>(1 / std::sqrt(scale_of)),
           .window = layer.sliding ? config_.sliding_window.value_or(0) : 0},
          query_.data(), context_.data(), runtime_);
-  project(context_, layer.attention_sub_norm, {&layer.o_proj}, {&projected_});
+  project(context_, layer.attention_sub_norm, {{layer.o_proj, projected_}});
   add_residual(projected_, layer.attention_post_norm);
 }
 
 /// h += Lin_down(Norm(act(Lin_gate(f)) ⊙ Lin_up(f)))  with  f = Norm(h)
 void Transformer::feed_forward(const LayerWeights& layer) {
-  project(hidden_, layer.feed_forward_norm, {&layer.gate_proj, &layer.up_proj},
-          {&gate_values_, &up_values_});
-  constexpr std::size_t kChunk = 4096;
-  runtime_.pool().parallel_for((gate_values_.size() + kChunk - 1) / kChunk, [&](std::size_t i) {
-    const std::size_t first = i * kChunk;
-    const std::size_t count = std::min(kChunk, gate_values_.size() - first);
-    gate_(gate_values_.data() + first, up_values_.data() + first, count,
-          gate_values_.data() + first);
-  });
-  project(gate_values_, layer.feed_forward_sub_norm, {&layer.down_proj}, {&projected_});
+  const std::size_t width = config_.intermediate_size;
+  if (layer.gate_proj.norm.empty()) {
+    quantize(hidden_, layer.feed_forward_norm, layer.gate_proj);
+    gate_values_.resize(panel_.tokens * width);
+    up_values_.resize(gate_values_.size());
+    gated_ternary_matmul({&layer.gate_proj.weight, gate_values_},
+                         {&layer.up_proj.weight, up_values_}, gate_, panel_, codes_.scales,
+                         runtime_);
+  } else {
+    project(hidden_, layer.feed_forward_norm,
+            {{layer.gate_proj, gate_values_}, {layer.up_proj, up_values_}});
+    runtime_.pool().parallel_for(ids_.size(), [&](std::size_t t) {
+      float* const gate = gate_values_.data() + t * width;
+      gate_(gate, up_values_.data() + t * width, width, gate);
+    });
+  }
+  project(gate_values_, layer.feed_forward_sub_norm, {{layer.down_proj, projected_}});
   add_residual(projected_, layer.feed_forward_post_norm);
 }
 
 void Transformer::project(const Floats& x, const std::vector<float>& norm,
-                          std::initializer_list<const Projection*> projections,
-                          std::initializer_list<Floats*> outputs) {
-  const std::size_t columns = (*projections.begin())->weight.in_features();
-  const bool has_own_norms = !(*projections.begin())->norm.empty();
+                          std::initializer_list<Projected> outputs) {
+  const bool has_own_norms = !outputs.begin()->projection.norm.empty();
+  if (!has_own_norms) {
+    quantize(x, norm, outputs.begin()->projection);  // once for all of them
+    multiply(outputs);
+    return;
+  }
   const Floats* input = &x;
-  if (has_own_norms && !norm.empty()) {
+  if (!norm.empty()) {
     normalized_.resize(x.size());
-    rms_norm(view(x, columns), norm, arithmetic_.eps, normalized_, runtime_);
+    rms_norm(view(x, outputs.begin()->projection.weight.in_features()), norm, arithmetic_.eps,
+             normalized_, runtime_);
     input = &normalized_;
   }
-  const auto quantize = [&](const std::vector<float>& gain) {
-    if (gain.empty()) {
-      quantize_activations(view(*input, columns), arithmetic_, codes_, runtime_);
-    } else {
-      rms_norm_quantize(view(*input, columns), gain, arithmetic_, codes_, runtime_);
-    }
-  };
-  if (!has_own_norms) {
-    quantize(norm);  // once for all of them
-    panel_.assign(codes_.data, codes_.tokens(), (*projections.begin())->weight);
-  }
-  auto output = outputs.begin();
-  for (const Projection* projection : projections) {
-    if (has_own_norms) {
-      quantize(projection->norm);
-      panel_.assign(codes_.data, codes_.tokens(), projection->weight);
-    }
-    multiply(*projection, **output++);
+  for (const Projected& output : outputs) {
+    quantize(*input, output.projection.norm, output.projection);
+    multiply({output});
   }
 }
 
-void Transformer::multiply(const Projection& projection, Floats& out) {
-  out.resize(panel_.tokens * projection.weight.out_features());
-  ternary_matmul(projection.weight, panel_, codes_.scales, {}, out, runtime_);
+void Transformer::quantize(const Floats& x, const std::vector<float>& norm,
+                           const Projection& projection) {
+  const TensorView values = view(x, projection.weight.in_features());
+  if (norm.empty()) {
+    quantize_activations(values, arithmetic_, codes_, runtime_);
+  } else {
+    rms_norm_quantize(values, norm, arithmetic_, codes_, runtime_);
+  }
+  panel_.assign(codes_.data, codes_.tokens(), projection.weight);
+}
+
+void Transformer::multiply(std::initializer_list<Projected> outputs) {
+  products_.clear();
+  for (const Projected& output : outputs) {
+    output.out.resize(panel_.tokens * output.projection.weight.out_features());
+    products_.push_back({&output.projection.weight, output.out});
+  }
+  ternary_matmul(products_, panel_, codes_.scales, runtime_);
 }
 
 void Transformer::normalize(Floats& x, std::size_t columns, const std::vector<float>& gain) {

@@ -86,7 +86,6 @@ class Transformer : public LanguageModel {
 
  private:
   using Floats = AlignedVector<float>;
-  using Gate = void (*)(const float* gate, const float* up, std::size_t n, float* out);
 
   void check(std::span<const SequenceStep> batch, std::size_t wanted_width,
              std::size_t output_size) const;
@@ -97,11 +96,17 @@ class Transformer : public LanguageModel {
   void run_layers();
   void attention(const LayerWeights& layer, std::size_t index);
   void feed_forward(const LayerWeights& layer);
-  /// outputs[i] [T, N] = BitLinear(Norm(x; norm)) for each projection; no norm when it is empty.
+  struct Projected {
+    const Projection& projection;
+    Floats& out;  // [T, N]
+  };
+  /// out = BitLinear(Norm(x; norm)) for each projection; no norm when it is empty.
   void project(const Floats& x, const std::vector<float>& norm,
-               std::initializer_list<const Projection*> projections,
-               std::initializer_list<Floats*> outputs);
-  void multiply(const Projection& projection, Floats& out);
+               std::initializer_list<Projected> outputs);
+  /// Norm(x; norm) as codes, into codes_ and panel_.
+  void quantize(const Floats& x, const std::vector<float>& norm, const Projection& projection);
+  /// out = codes times weights
+  void multiply(std::initializer_list<Projected> outputs);
   void normalize(Floats& x, std::size_t columns, const std::vector<float>& gain);
   /// Rotates queries and keys [T, heads, D] and stores keys and values.
   void rotate_and_cache(std::size_t layer, const RotaryEmbedding& rotary);
@@ -135,6 +140,7 @@ class Transformer : public LanguageModel {
   Floats states_;                       // [wanted rows, hidden]
   QuantizedActivations codes_;
   ActivationPanel panel_;
+  std::vector<TernaryProduct> products_;
 };
 
 }  // namespace bitnet
