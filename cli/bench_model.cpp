@@ -150,7 +150,8 @@ void measure_all(LanguageModel& model, const Runtime& runtime, const ModelBenchO
 void print_markdown(const Report& report) {
   std::cout << report.model << ": " << format_bytes(report.bytes_per_token)
             << " of weights per token (projections " << format_bytes(report.memory.projections)
-            << ", head " << format_bytes(report.memory.head) << "); loaded in "
+            << ", " << (report.memory.head_sketch == 0 ? "head " : "sketch of the head ")
+            << format_bytes(report.bytes_per_token - report.memory.projections) << "); loaded in "
             << format_fixed(report.load_seconds, 2) << " s\n";
   std::cout << "read bandwidth " << format_fixed(report.limits.read_gb_per_s, 1)
             << " GB/s, dot-product peak " << format_fixed(report.limits.dot_gmac_per_s, 1)
@@ -171,7 +172,8 @@ void print_json(const Report& report) {
   json["model"] = report.model;
   json["bytes_per_token"] = report.bytes_per_token;
   json["projection_bytes"] = report.memory.projections;
-  json["head_bytes"] = report.memory.head;
+  json["head_bytes"] = report.bytes_per_token - report.memory.projections;
+  json["head_sketch"] = report.memory.head_sketch != 0;
   json["load_seconds"] = report.load_seconds;
   json["read_gb_per_s"] = report.limits.read_gb_per_s;
   json["dot_gmac_per_s"] = report.limits.dot_gmac_per_s;

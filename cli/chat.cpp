@@ -147,7 +147,7 @@ class Chat {
         });
     std::cout << std::endl;
     if (is_terminal_) {
-      std::cerr << "(" << describe(result, loaded_) << ")\n";
+      std::cerr << "(" << describe(result, config_, loaded_) << ")\n";
     }
     messages_.push_back({"assistant", result.text});
   }

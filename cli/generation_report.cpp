@@ -17,7 +17,8 @@ std::size_t steps_of(const GenerationResult& result) {
 
 }  // namespace
 
-std::string describe(const GenerationResult& result, LoadedModel& loaded) {
+std::string describe(const GenerationResult& result, const GenerationConfig& config,
+                     LoadedModel& loaded) {
   const std::size_t read = result.prompt_tokens - result.cached_tokens;
   const double speed = per_second(steps_of(result), result.generation_seconds);
   std::string text = "prompt " + std::to_string(result.prompt_tokens) + " tokens";
@@ -28,7 +29,8 @@ std::string describe(const GenerationResult& result, LoadedModel& loaded) {
           " tokens/s; generated " + std::to_string(result.tokens.size()) + " tokens, " +
           format_fixed(speed, 1) + " tokens/s";
   if (speed > 0) {
-    const double bytes = speed * static_cast<double>(loaded.model().bytes_per_token(true));
+    const double bytes =
+        speed * static_cast<double>(loaded.model().bytes_per_token(config.largest_logits() == 0));
     text += " (weights at " + format_fixed(bytes / 1e9, 2) + " GB/s)";
   }
   return text + "; " + std::to_string(loaded.runtime().threads()) + " threads; loaded in " +

@@ -12,7 +12,8 @@
 namespace bitnet::cli {
 
 /// "prompt 12 tokens, 85.1 tokens/s; generated 100 tokens, 31.2 tokens/s (...); length"
-std::string describe(const GenerationResult& result, LoadedModel& loaded);
+std::string describe(const GenerationResult& result, const GenerationConfig& config,
+                     LoadedModel& loaded);
 
 nlohmann::ordered_json to_json(const GenerationResult& result);
 

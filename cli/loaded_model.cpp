@@ -63,11 +63,13 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
                                                          {"stored", HeadType::stored},
                                                          {"q8_0", HeadType::q8_0},
                                                          {"q6_k", HeadType::q6_k}};
-  command
-      .add_option("--head-type", options.load.head,
-                  "Output head in memory (auto: as stored; q8_0 for 16-bit heads above 256 MiB)")
+  command.add_option("--head-type", options.load.head, "Output head (auto: as stored)")
       ->transform(CLI::CheckedTransformer(kHeads).description(""))
       ->type_name("auto|stored|q8_0|q6_k");
+  command.add_flag_callback(
+      "--full-head", [&options] { options.load.head_sketch = false; },
+      "Score every token at each step (default: those that a 4-bit sketch cannot rule out; same "
+      "text)");
   static const std::map<std::string, CacheType> kCaches = {
       {"f32", CacheType::f32}, {"f16", CacheType::f16}, {"q8_0", CacheType::q8_0}};
   command

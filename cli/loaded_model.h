@@ -24,7 +24,8 @@ struct ModelOptions {
   std::string pre;
   std::optional<CacheType> cache_type;
 };
-/// -m, -t, --head-type, --cache-type, --hidden-act, --linear-class, --i2s-layout, --pre
+/// -m, -t, --head-type, --full-head, --cache-type, --hidden-act, --linear-class, --i2s-layout,
+/// --pre
 void add_model_options(CLI::App& command, ModelOptions& options);
 
 /// A model with all that it needs. Notes of loading go to standard error.

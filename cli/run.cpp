@@ -63,7 +63,7 @@ int run(RunOptions options) {
   } else {
     std::cout << std::endl;
   }
-  std::cerr << describe(result, loaded) << '\n';
+  std::cerr << describe(result, options.config, loaded) << '\n';
   return 0;
 }
 

@@ -52,6 +52,9 @@ struct GenerationConfig {
 
   /// Throws InvalidArgument naming field, value and what is allowed.
   void validate() const;
+  /// How many of the largest logits suffice to choose a token as all of them would; 0: all are
+  /// needed, as by logprobs, a filter, top_p without top_k, or what can raise a logit.
+  std::size_t largest_logits() const;
 };
 
 struct TokenLogprob {

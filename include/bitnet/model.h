@@ -101,7 +101,10 @@ class LanguageModel {
 
 /// How the output head is kept.
 enum class HeadType {
-  automatic,  ///< as stored, but q8_0 for a head of more than 256 MiB in 16 or 32 bits
+  /// As stored; of more than 256 MiB in 16 or 32 bits, read from the file where a sketch spares
+  /// most
+  /// of it (LoadOptions::head_sketch), else q8_0.
+  automatic,
   stored,
   q8_0,
   q6_k,

@@ -44,6 +44,22 @@ void GenerationConfig::validate() const {
   }
 }
 
+std::size_t GenerationConfig::largest_logits() const {
+  const bool only_lowers =
+      repetition_penalty >= 1 && frequency_penalty >= 0 && presence_penalty >= 0 &&
+      std::ranges::all_of(logit_bias, [](const auto& bias) { return bias.second <= 0; });
+  const std::size_t kept = temperature == 0 ? 1 : top_k;
+  const bool penalizes = repetition_penalty != 1 || frequency_penalty != 0 || presence_penalty != 0;
+  // Each token whose logit may sink can give up its place to the next one.
+  const std::size_t sinking = logit_bias.size() + (penalizes ? repeat_last_n : 0);
+  constexpr std::size_t kMany = 1024;
+  if (logit_filter || logprobs || top_logprobs != 0 || !only_lowers || kept == 0 || kept > kMany ||
+      sinking > kMany) {
+    return 0;
+  }
+  return kept + sinking;
+}
+
 TokenId most_likely(std::span<const float> logits) {
   return static_cast<TokenId>(std::ranges::max_element(logits) - logits.begin());
 }

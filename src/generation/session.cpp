@@ -37,7 +37,7 @@ struct Session::State {
   SessionOptions options;
   std::unique_ptr<KvCache> cache;
   std::vector<TokenId> tokens;  // the text; the cache holds all of it but, at times, its end
-  std::vector<float> logits;    // [V], behind what the cache holds
+  std::vector<float> logits;    // [V], behind what the cache holds; see SequenceStep::top
 
   std::size_t context() const { return cache->capacity(); }
 
@@ -64,7 +64,8 @@ struct Session::State {
       const std::size_t count = std::min(kPromptPart, tokens.size() - begin);
       const bool is_last = begin + count == tokens.size();
       const SequenceStep step{std::span(tokens).subspan(begin, count), cache.get(),
-                              is_last ? OutputRows::last : OutputRows::none};
+                              is_last ? OutputRows::last : OutputRows::none,
+                              config.largest_logits()};
       model.forward({&step, 1}, is_last ? std::span<float>(logits) : std::span<float>());
     }
     return true;

@@ -52,12 +52,11 @@ struct Q6KBlock {
     }
     std::uint16_t half;
     __builtin_memcpy(&half, bytes + 208, sizeof half);
-    const float scale = widen_f16(half);
-    const auto* scales = reinterpret_cast<const std::int8_t*>(bytes + 192);
+    float scales[kElements / kLanes];
+    const auto* sub_scales = reinterpret_cast<const std::int8_t*>(bytes + 192);
+    store(scales, multiply(splat(widen_f16(half)), to_floats(load_int8(sub_scales))));
     for (std::size_t i = 0; i < kElements; i += kLanes) {
-      const std::int8_t sub_scale = scales[i / kLanes];
-      const float part_scale = scale * static_cast<float>(sub_scale);
-      body(i, multiply(to_floats(load_int8(codes + i)), splat(part_scale)));
+      body(i, multiply(to_floats(load_int8(codes + i)), splat(scales[i / kLanes])));
     }
   }
 };
@@ -69,18 +68,40 @@ void blocks_to_f32(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
-/// dot of a decoded row, bit for bit, without storing it.
-template <class Block>
-float dot_blocks(const std::byte* blocks, const float* x, std::size_t n) {
-  Floats sum = splat(0.0F);
-  for (std::size_t first = 0; first < n; first += Block::kElements, blocks += Block::kBytes) {
-    Block::decode(blocks, [&](std::size_t i, Floats values) {
-      sum = add(sum, multiply(values, load(x + first + i)));
-    });
+/// R rows at once: a row alone would wait for each of its additions.
+template <class Block, std::size_t R>
+void dot_few_rows(const std::byte* rows, std::size_t row_bytes, const float* x, std::size_t n,
+                  float* out) {
+  Floats sums[R];
+  for (Floats& sum : sums) {
+    sum = splat(0.0F);
   }
-  float lanes[kLanes];
-  store(lanes, sum);
-  return add_lanes(lanes);
+  for (std::size_t first = 0; first < n; first += Block::kElements, rows += Block::kBytes) {
+    for (std::size_t r = 0; r < R; ++r) {
+      Block::decode(rows + r * row_bytes, [&](std::size_t i, Floats values) {
+        sums[r] = add(sums[r], multiply(values, load(x + first + i)));
+      });
+    }
+  }
+  for (std::size_t r = 0; r < R; ++r) {
+    float lanes[kLanes];
+    store(lanes, sums[r]);
+    out[r] = add_lanes(lanes);
+  }
+}
+
+/// dot of each decoded row, bit for bit, without storing it.
+template <class Block>
+void dot_rows(const std::byte* rows, std::size_t count, const float* x, std::size_t n, float* out) {
+  constexpr std::size_t kRows = 4;
+  const std::size_t row_bytes = n / Block::kElements * Block::kBytes;
+  std::size_t r = 0;
+  for (; r + kRows <= count; r += kRows) {
+    dot_few_rows<Block, kRows>(rows + r * row_bytes, row_bytes, x, n, out + r);
+  }
+  for (; r < count; ++r) {
+    dot_few_rows<Block, 1>(rows + r * row_bytes, row_bytes, x, n, out + r);
+  }
 }
 
 }  // namespace

@@ -139,9 +139,11 @@ struct KernelTable {
   /// for q6_k code * (scale * sub-scale).
   void (*q8_0_to_f32)(const std::byte* blocks, std::size_t n, float* out);
   void (*q6_k_to_f32)(const std::byte* blocks, std::size_t n, float* out);
-  /// dot of such a row and x.
-  float (*dot_q8_0)(const std::byte* blocks, const float* x, std::size_t n);
-  float (*dot_q6_k)(const std::byte* blocks, const float* x, std::size_t n);
+  /// out[r] = dot of x [n] and row r of `count` such rows, side by side.
+  void (*dot_q8_0)(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
+                   float* out);
+  void (*dot_q6_k)(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
+                   float* out);
 
   /// Σ |w| in double over 16 virtual lanes, as sum_squares.
   double (*sum_abs)(const float* w, std::size_t n);

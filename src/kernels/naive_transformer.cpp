@@ -186,15 +186,19 @@ void q6_k_to_f32(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
-float dot_q8_0(const std::byte* blocks, const float* x, std::size_t n) {
+void dot_q8_0(const std::byte* rows, std::size_t count, const float* x, std::size_t n, float* out) {
   std::vector<float> row(n);
-  q8_0_to_f32(blocks, n, row.data());
-  return dot(row.data(), x, n);
+  for (std::size_t r = 0; r < count; ++r) {
+    q8_0_to_f32(rows + r * (n / 32 * 34), n, row.data());
+    out[r] = dot(row.data(), x, n);
+  }
 }
-float dot_q6_k(const std::byte* blocks, const float* x, std::size_t n) {
+void dot_q6_k(const std::byte* rows, std::size_t count, const float* x, std::size_t n, float* out) {
   std::vector<float> row(n);
-  q6_k_to_f32(blocks, n, row.data());
-  return dot(row.data(), x, n);
+  for (std::size_t r = 0; r < count; ++r) {
+    q6_k_to_f32(rows + r * (n / 256 * 210), n, row.data());
+    out[r] = dot(row.data(), x, n);
+  }
 }
 
 void attend_f32(const AttentionPage& page) { attend<float>(page); }

@@ -101,10 +101,14 @@ void widen_blocks(const KernelTable& table, Record& record) {
 template <std::size_t elements, std::size_t bytes, std::size_t scale_at, auto kernel>
 void dot_blocks(const KernelTable& table, Record& record) {
   for (const std::size_t count : {1, 2, 5}) {
-    const std::vector<std::byte> blocks = random_blocks(count, bytes, scale_at);
-    const std::vector<float> x = random_floats(count * elements, 1.0F, 12);
-    add_case<float>(record, message(count, " blocks"), {},
-                    (table.*kernel)(blocks.data() + kShift, x.data() + kShift, count * elements));
+    for (const std::size_t rows : {1, 3, 4, 9}) {
+      const std::vector<std::byte> blocks = random_blocks(rows * count, bytes, scale_at);
+      const std::vector<float> x = random_floats(count * elements, 1.0F, 12);
+      auto out = output_buffer<float>(rows);
+      (table.*kernel)(blocks.data() + kShift, rows, x.data() + kShift, count * elements,
+                      out.data() + kShift);
+      add_case(record, message(rows, " rows of ", count, " blocks"), out);
+    }
   }
 }
 

@@ -17,6 +17,12 @@ namespace {
 /// Rows that a thread takes at once: some tens of microseconds.
 constexpr std::size_t kChunkRows = 64;
 
+float* scratch_row(std::size_t columns) {
+  thread_local AlignedVector<float> row;
+  row.resize(columns);
+  return row.data();
+}
+
 }  // namespace
 
 FloatMatrix FloatMatrix::mapped(const Checkpoint& checkpoint, const StoredTensor& tensor) {
@@ -71,43 +77,52 @@ FloatMatrix FloatMatrix::from_bytes(AlignedVector<std::byte> bytes, Encoding enc
   return matrix;
 }
 
+void FloatMatrix::release_rows(std::size_t first, std::size_t count) const {
+  if (checkpoint_) {
+    const std::size_t row_bytes = tensor_.bytes.size() / rows();
+    checkpoint_->release(tensor_.bytes.subspan(first * row_bytes, count * row_bytes));
+  }
+}
+
 void FloatMatrix::read_row(std::size_t row, const Runtime& runtime, float* out) const {
   load_stored_row(tensor_, row, runtime, out);
 }
 
-float FloatMatrix::dot_row(std::size_t row, const float* x, const Runtime& runtime,
-                           float* scratch) const {
+void FloatMatrix::dot_rows(std::size_t first, std::size_t count, const float* x, float* y,
+                           const Runtime& runtime) const {
   const kernels::KernelTable& kernels = runtime.kernels();
   const auto dot_blocks = encoding() == Encoding::q8_0   ? kernels.dot_q8_0
                           : encoding() == Encoding::q6_k ? kernels.dot_q6_k
                                                          : nullptr;
   if (dot_blocks != nullptr) {
-    return dot_blocks(tensor_.bytes.data() + row * (tensor_.bytes.size() / rows()), x, columns());
+    const std::size_t row_bytes = tensor_.bytes.size() / rows();
+    dot_blocks(tensor_.bytes.data() + first * row_bytes, count, x, columns(), y);
+    return;
   }
-  load_stored_row(tensor_, row, runtime, scratch);
-  return kernels.dot(scratch, x, columns());
+  float* const row = scratch_row(columns());
+  for (std::size_t v = 0; v < count; ++v) {
+    load_stored_row(tensor_, first + v, runtime, row);
+    y[v] = kernels.dot(row, x, columns());
+  }
 }
 
 void FloatMatrix::multiply(const float* x, std::size_t tokens, float* y,
                            const Runtime& runtime) const {
   const std::size_t row_count = rows();
   const std::size_t width = columns();
-  const auto multiply_row = [&](std::size_t v, float* scratch) {
+  runtime.pool().parallel_for((row_count + kChunkRows - 1) / kChunkRows, [&](std::size_t chunk) {
+    const std::size_t first = chunk * kChunkRows;
+    const std::size_t last = std::min(row_count, first + kChunkRows);
     if (tokens == 1) {
-      y[v] = dot_row(v, x, runtime, scratch);
+      dot_rows(first, last - first, x, y + first, runtime);
       return;
     }
-    load_stored_row(tensor_, v, runtime, scratch);
-    for (std::size_t t = 0; t < tokens; ++t) {
-      y[t * row_count + v] = runtime.kernels().dot(scratch, x + t * width, width);
-    }
-  };
-  runtime.pool().parallel_for((row_count + kChunkRows - 1) / kChunkRows, [&](std::size_t chunk) {
-    thread_local AlignedVector<float> scratch;
-    scratch.resize(width);
-    const std::size_t last = std::min(row_count, (chunk + 1) * kChunkRows);
-    for (std::size_t v = chunk * kChunkRows; v < last; ++v) {
-      multiply_row(v, scratch.data());
+    float* const row = scratch_row(width);
+    for (std::size_t v = first; v < last; ++v) {
+      load_stored_row(tensor_, v, runtime, row);
+      for (std::size_t t = 0; t < tokens; ++t) {
+        y[t * row_count + v] = runtime.kernels().dot(row, x + t * width, width);
+      }
     }
   });
 }

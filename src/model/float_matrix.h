@@ -36,11 +36,16 @@ class FloatMatrix {
   std::size_t memory_bytes() const { return bytes_ ? bytes_->size() : 0; }
   std::size_t stored_bytes() const { return tensor_.bytes.size(); }
 
+  /// Gives the pages of these rows back to the system when they are mapped: they cost memory until
+  /// they are read again.
+  void release_rows(std::size_t first, std::size_t count) const;
+
   /// out [K]
   void read_row(std::size_t row, const Runtime& runtime, float* out) const;
-  /// Σ_k x[k] * row[k], summed as KernelTable::dot does; scratch [K].
-  float dot_row(std::size_t row, const float* x, const Runtime& runtime, float* scratch) const;
-  /// y[t, v] = Σ_k x[t, k] * row v [k], summed likewise. x [T, K], y [T, V].
+  /// y[v] = Σ_k x[k] * row first + v [k] for `count` rows, summed as KernelTable::dot does.
+  void dot_rows(std::size_t first, std::size_t count, const float* x, float* y,
+                const Runtime& runtime) const;
+  /// y[t, v] = Σ_k x[t, k] * row v [k], summed likewise, on all threads. x [T, K], y [T, V].
   void multiply(const float* x, std::size_t tokens, float* y, const Runtime& runtime) const;
 
  private:

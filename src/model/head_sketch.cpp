@@ -85,8 +85,13 @@ HeadSketch::HeadSketch(FloatMatrix head, const Runtime& runtime)
       tiles_(panel_count(head_.rows()) * steps_per_panel_ * kPanelStepBytes),
       steps_(head_.rows()),
       dither_(random_dither(head_.columns())) {
-  parallel_rows(runtime, panel_count(head_.rows()),
-                [&](std::size_t panel) { encode_panel(panel, runtime); });
+  for_each_row_block(panel_count(head_.rows()), kPanelRows * head_.columns(),
+                     [&](std::size_t first, std::size_t count) {
+                       parallel_rows(runtime, count,
+                                     [&](std::size_t i) { encode_panel(first + i, runtime); });
+                       const std::size_t row = first * kPanelRows;
+                       head_.release_rows(row, std::min(count * kPanelRows, head_.rows() - row));
+                     });
 }
 
 void HeadSketch::encode_panel(std::size_t panel, const Runtime& runtime) {
@@ -172,57 +177,62 @@ void HeadSketch::bound_panel(std::size_t panel, const Query& query, std::size_t 
 
 void HeadSketch::multiply_top(const float* x, std::size_t tokens, std::size_t top, float* logits,
                               const Runtime& runtime) {
-  constexpr float kNever = -std::numeric_limits<float>::infinity();
-  const std::size_t rows = head_.rows();
+  constexpr std::uint32_t kInfinityBits = 0x7f800000;
   const std::size_t columns = head_.columns();
-  const bool is_finite =
-      runtime.kernels().absmax_bits(x, tokens * columns) < std::bit_cast<std::uint32_t>(-kNever);
-  if (!is_finite || top >= rows) {
-    exact_rows_ = tokens * rows;
+  if (top >= head_.rows() || runtime.kernels().absmax_bits(x, tokens * columns) >= kInfinityBits) {
+    exact_rows_ = tokens * head_.rows();
     head_.multiply(x, tokens, logits, runtime);
     return;
   }
-  const std::size_t panels = panel_count(rows);
-  const std::size_t chunks =
-      std::min(panels, kChunksPerThread * static_cast<std::size_t>(runtime.threads()));
-  const auto first_panel = [&](std::size_t chunk) { return panels * chunk / chunks; };
   queries_.resize(tokens);
-  best_.resize(chunks * tokens);
-  thresholds_.resize(tokens);
   for (std::size_t t = 0; t < tokens; ++t) {
     prepare(x + t * columns, queries_[t]);
   }
-  runtime.pool().parallel_for(chunks, [&](std::size_t chunk) {
-    for (std::size_t t = 0; t < tokens; ++t) {
-      best_[chunk * tokens + t].clear();
-    }
+  find_thresholds(top, logits, runtime);
+  score_possible(x, logits, runtime);
+}
+
+void HeadSketch::find_thresholds(std::size_t top, float* upper, const Runtime& runtime) {
+  const std::size_t tokens = queries_.size();
+  chunks_ = std::min(panel_count(head_.rows()),
+                     kChunksPerThread * static_cast<std::size_t>(runtime.threads()));
+  best_.resize(chunks_ * tokens);
+  runtime.pool().parallel_for(chunks_, [&](std::size_t chunk) {
+    std::vector<float>* const best = best_.data() + chunk * tokens;
+    std::for_each_n(best, tokens, [](std::vector<float>& numbers) { numbers.clear(); });
     for (std::size_t panel = first_panel(chunk); panel < first_panel(chunk + 1); ++panel) {
       for (std::size_t t = 0; t < tokens; ++t) {
-        bound_panel(panel, queries_[t], top, logits + t * rows, best_[chunk * tokens + t], runtime);
+        bound_panel(panel, queries_[t], top, upper + t * head_.rows(), best[t], runtime);
       }
     }
   });
+  thresholds_.resize(tokens);
   for (std::size_t t = 0; t < tokens; ++t) {
     std::vector<float>& best = best_[t];
-    for (std::size_t chunk = 1; chunk < chunks; ++chunk) {
+    for (std::size_t chunk = 1; chunk < chunks_; ++chunk) {
       for (const float lower : best_[chunk * tokens + t]) {
         offer(best, top, lower);
       }
     }
     thresholds_[t] = best.front();
   }
+}
+
+void HeadSketch::score_possible(const float* x, float* logits, const Runtime& runtime) {
+  const std::size_t rows = head_.rows();
   std::atomic<std::size_t> exact_rows = 0;
-  runtime.pool().parallel_for(chunks, [&](std::size_t chunk) {
-    thread_local AlignedVector<float> scratch;
-    scratch.resize(columns);
+  runtime.pool().parallel_for(chunks_, [&](std::size_t chunk) {
     std::size_t count = 0;
     const std::size_t last = std::min(rows, first_panel(chunk + 1) * kPanelRows);
-    for (std::size_t t = 0; t < tokens; ++t) {
+    for (std::size_t t = 0; t < queries_.size(); ++t) {
       for (std::size_t v = first_panel(chunk) * kPanelRows; v < last; ++v) {
-        float& logit = logits[t * rows + v];
-        const bool is_possible = logit >= thresholds_[t];
-        logit = is_possible ? head_.dot_row(v, x + t * columns, runtime, scratch.data()) : kNever;
-        count += is_possible ? 1 : 0;
+        float& logit = logits[t * rows + v];  // holds the upper end
+        if (logit < thresholds_[t]) {
+          logit = -std::numeric_limits<float>::infinity();
+        } else {
+          head_.dot_rows(v, 1, x + t * head_.columns(), &logit, runtime);
+          ++count;
+        }
       }
     }
     exact_rows += count;

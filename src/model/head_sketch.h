@@ -26,6 +26,7 @@
 
 #include "base/aligned_vector.h"
 #include "model/float_matrix.h"
+#include "ternary/tile_layout.h"
 
 namespace bitnet {
 
@@ -60,13 +61,21 @@ class HeadSketch {
   /// Writes the upper ends of a panel's rows and offers their lower ends to `best`.
   void bound_panel(std::size_t panel, const Query& query, std::size_t top, float* upper,
                    std::vector<float>& best, const Runtime& runtime) const;
+  /// Upper ends of all rows for each query, and what they must reach to be scored.
+  void find_thresholds(std::size_t top, float* upper, const Runtime& runtime);
+  void score_possible(const float* x, float* logits, const Runtime& runtime);
+  std::size_t first_panel(std::size_t chunk) const {
+    return panel_count(head_.rows()) * chunk / chunks_;
+  }
 
   FloatMatrix head_;
   std::size_t steps_per_panel_;
   AlignedVector<std::uint8_t> tiles_;  // nibble tiles of c + 8
   std::vector<float> steps_;           // [V]: d
   std::vector<float> dither_;          // [K]: u
+  // Of the last call.
   std::vector<Query> queries_;
+  std::size_t chunks_ = 1;                // of panels, for threads
   std::vector<std::vector<float>> best_;  // [chunks, T]: the largest lower ends, a heap
   std::vector<float> thresholds_;         // [T]
   std::size_t exact_rows_ = 0;

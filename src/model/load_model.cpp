@@ -117,11 +117,14 @@ class Loader {
 
   FloatMatrix load_head(const StoredTensor& tensor) {
     constexpr std::size_t kLargeHead = std::size_t{256} << 20;
+    const bool is_large = is_float_type(tensor.encoding) && tensor.bytes.size() > kLargeHead;
+    if (options_.head == HeadType::automatic && is_large && options_.head_sketch) {
+      return FloatMatrix::mapped(checkpoint_, tensor);  // few of its rows are ever asked for
+    }
     Encoding encoding = tensor.encoding;
     if (options_.head == HeadType::q8_0 || options_.head == HeadType::q6_k) {
       encoding = options_.head == HeadType::q8_0 ? Encoding::q8_0 : Encoding::q6_k;
-    } else if (options_.head == HeadType::automatic && is_float_type(tensor.encoding) &&
-               tensor.bytes.size() > kLargeHead &&
+    } else if (options_.head == HeadType::automatic && is_large &&
                tensor.shape.columns() % block_layout(Encoding::q8_0).elements == 0) {
       encoding = Encoding::q8_0;
     }
