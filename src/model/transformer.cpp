@@ -321,20 +321,23 @@ void Transformer::forward(std::span<const SequenceStep> batch, std::span<float> 
     throw UnsupportedError("this is an embedding model: it has no output head");
   }
   check(batch, config_.vocab_size, logits.size());
-  std::size_t top = 0;  // the most that a step asks for
-  bool all = !weights_.sketch;
+  struct {
+    float* out;
+    bool needs_all;
+    std::size_t top;  // the most that a step asks for
+  } head{logits.data(), !weights_.sketch, 0};
   for (const SequenceStep& step : batch) {
-    top = std::max(top, step.top);
-    all = all || (step.top == 0 && step.rows() != 0);
+    head.needs_all = head.needs_all || (step.top == 0 && step.rows() != 0);
+    head.top = std::max(head.top, step.top);
   }
-  float* out = logits.data();
-  run(batch, [&](std::size_t rows, const float* states) {
-    if (all) {
-      weights_.head->multiply(states, rows, out, runtime_);
+  // One more reference, and std::function would allocate for each token.
+  run(batch, [this, &head](std::size_t rows, const float* states) {
+    if (head.needs_all) {
+      weights_.head->multiply(states, rows, head.out, runtime_);
     } else {
-      weights_.sketch->multiply_top(states, rows, top, out, runtime_);
+      weights_.sketch->multiply_top(states, rows, head.top, head.out, runtime_);
     }
-    out += rows * config_.vocab_size;
+    head.out += rows * config_.vocab_size;
   });
 }
 
