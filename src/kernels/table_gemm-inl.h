@@ -15,6 +15,8 @@
 //   Words                     32 int16 lanes, lane = token
 //   load(const int16_t*), store(int16_t*, Words), zero_words(), add, subtract
 //   add_words(int32_t* sums, Words)            sums[lane] += word
+//   load_transposed(const int8_t* const (&rows)[32], size_t first, Words* x)
+//       x[k] = the codes first + k of all rows, k < 16
 //   table_offsets<layout>(const uint8_t* step_bytes, TableOffsets&)
 //       for each row of a panel, where in each table its entry starts: 32 times the index.
 #pragma once
@@ -48,17 +50,6 @@ constexpr std::size_t table_input(std::size_t table, std::size_t i) {
   return table < 4 ? 4 * i + table : 16 + i;
 }
 
-/// codes[k][t], zero for tokens that the block lacks.
-template <std::size_t inputs>
-inline void transpose_codes(const std::int8_t* codes, std::size_t stride, std::size_t tokens,
-                            TokenWords (&transposed)[inputs]) {
-  for (std::size_t t = 0; t < kTableTokens; ++t) {
-    for (std::size_t k = 0; k < inputs; ++k) {
-      transposed[k][t] = t < tokens ? codes[t * stride + k] : std::int16_t{0};
-    }
-  }
-}
-
 /// entries[Σ (w_i + 1) 3^i] = Σ w_i x_i
 inline void build_table(const Words (&x)[kTableInputs], TokenWords* entries) {
   Words with_3 = subtract(zero_words(), x[3]);
@@ -79,45 +70,59 @@ inline void build_table(const Words (&x)[kTableInputs], TokenWords* entries) {
   }
 }
 
+/// The codes of one step, lane = token. Tokens that the block lacks repeat its last one; their sums
+/// are dropped.
+template <TileLayout layout>
+inline void load_step(const TernaryGemm& gemm, const GemmBlock& block, std::size_t step,
+                      Words (&codes)[TileGeometry<layout>::kStepInputs]) {
+  constexpr std::size_t kStepInputs = TileGeometry<layout>::kStepInputs;
+  const std::int8_t* rows[kTableTokens];
+  for (std::size_t t = 0; t < kTableTokens; ++t) {
+    const std::size_t token = block.first_token + t;
+    const std::size_t present = token < block.last_token ? token : block.last_token - 1;
+    rows[t] = gemm.codes + present * gemm.code_stride + step * kStepInputs;
+  }
+  load_transposed(rows, 0, codes);
+  if constexpr (kStepInputs > 16) {
+    load_transposed(rows, kStepInputs - 16, codes + kStepInputs - 16);
+  }
+}
+
 template <TileLayout layout>
 inline void build_tables(const TernaryGemm& gemm, const GemmBlock& block, std::size_t step,
                          TableScratch& scratch) {
-  constexpr std::size_t kStepInputs = TileGeometry<layout>::kStepInputs;
-  alignas(64) TokenWords codes[kStepInputs];
-  transpose_codes(gemm.codes + block.first_token * gemm.code_stride + step * kStepInputs,
-                  gemm.code_stride, block.last_token - block.first_token, codes);
+  Words codes[TileGeometry<layout>::kStepInputs];
+  load_step<layout>(gemm, block, step, codes);
   for (std::size_t table = 0; table < kStepTables<layout>; ++table) {
     Words x[kTableInputs];
     for (std::size_t i = 0; i < kTableInputs; ++i) {
-      x[i] = load(codes[table_input(table, i)]);
+      x[i] = codes[table_input(table, i)];
     }
     build_table(x, scratch.tables[table]);
   }
 }
 
-/// sums[row] += the entries that the row's trits of one step select.
+/// Adds the entries that the trits of one step select, to the narrow sums of the rows from
+/// first_row on. A run of steps begins with narrow sums of zero and ends by widening them.
 template <TileLayout layout>
-inline void add_entries(const std::uint8_t* step_bytes, const TableScratch& scratch,
-                        TokenWords* sums) {
+inline void add_entries(const std::uint8_t* step_bytes, std::size_t first_row, bool begins_run,
+                        bool ends_run, TableScratch& scratch) {
   TableOffsets offsets;
   table_offsets<layout>(step_bytes, offsets);
   for (std::size_t row = 0; row < kPanelRows; ++row) {
-    Words sum = load(sums[row]);
+    std::int16_t* narrow_sums = scratch.narrow_sums[first_row + row];
+    Words sum = begins_run ? zero_words() : load(narrow_sums);
     for (std::size_t table = 0; table < 4; ++table) {
       sum = add(sum, load(scratch.tables[table][0] + offsets.of_bytes[row][table]));
     }
     if constexpr (layout == TileLayout::t16) {
       sum = add(sum, load(scratch.tables[4][0] + offsets.of_top_fields[row]));
     }
-    store(sums[row], sum);
-  }
-}
-
-/// Moves the narrow sums of `rows` rows to the wide ones.
-inline void widen_sums(std::size_t rows, TableScratch& scratch) {
-  for (std::size_t row = 0; row < rows; ++row) {
-    add_words(scratch.wide_sums[row], load(scratch.narrow_sums[row]));
-    store(scratch.narrow_sums[row], zero_words());
+    if (ends_run) {
+      add_words(scratch.wide_sums[first_row + row], sum);
+    } else {
+      store(narrow_sums, sum);
+    }
   }
 }
 
@@ -138,21 +143,18 @@ void multiply_by_tables(const TernaryGemm& gemm, const GemmBlock& block, TableSc
   const std::size_t panel_bytes = gemm.steps * kPanelStepBytes;
   const std::size_t panels = block.last_panel - block.first_panel;
   const std::uint8_t* tiles = gemm.tiles + block.first_panel * panel_bytes;
-  const std::size_t rows = panels * kPanelRows;
-  __builtin_memset(scratch.narrow_sums, 0, rows * sizeof *scratch.narrow_sums);
-  __builtin_memset(scratch.wide_sums, 0, rows * sizeof *scratch.wide_sums);
+  __builtin_memset(scratch.wide_sums, 0, panels * kPanelRows * sizeof *scratch.wide_sums);
   for (std::size_t step = 0; step < gemm.steps; ++step) {
     build_tables<layout>(gemm, block, step, scratch);
+    const bool begins_run = step % kWideningSteps<layout> == 0;
+    const bool ends_run = (step + 1) % kWideningSteps<layout> == 0 || step + 1 == gemm.steps;
     for (std::size_t panel = 0; panel < panels; ++panel) {
       const std::uint8_t* step_bytes = tiles + panel * panel_bytes + step * kPanelStepBytes;
       if (panel + kPrefetchPanels < panels) {
         __builtin_prefetch(step_bytes + kPrefetchPanels * panel_bytes);
         __builtin_prefetch(step_bytes + kPrefetchPanels * panel_bytes + kTileBytes);
       }
-      add_entries<layout>(step_bytes, scratch, scratch.narrow_sums + panel * kPanelRows);
-    }
-    if ((step + 1) % kWideningSteps<layout> == 0 || step + 1 == gemm.steps) {
-      widen_sums(rows, scratch);
+      add_entries<layout>(step_bytes, panel * kPanelRows, begins_run, ends_run, scratch);
     }
   }
   for (std::size_t panel = 0; panel < panels; ++panel) {
