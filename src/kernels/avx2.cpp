@@ -411,5 +411,5 @@ std::uint64_t dot_probe(std::size_t rounds) {
 #include "kernels/table_gemm-inl.h"
 
 namespace bitnet::kernels {
-constinit const KernelTable kAvx2Table = with_table_gemm(make_table("avx2", Isa::avx2), 20);
+constinit const KernelTable kAvx2Table = with_table_gemm(make_table("avx2", Isa::avx2), 18);
 }
