@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/kernel_table.h"
+#include "kernels/table_scratch.h"
 #include "ternary/tile_layout.h"
 
 namespace bitnet::kernels {
@@ -276,6 +277,100 @@ inline void dot(RowSums (&sums)[kRegistersAtOnce], const Trits<layout> (&trits)[
   sums[0].v = _mm256_add_epi32(sums[0].v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
+// Products by table lookup: 32 tokens.
+struct Words {
+  __m256i low, high;
+};
+inline __m256i load_words(const std::int16_t* p) {
+  return _mm256_load_si256(reinterpret_cast<const __m256i*>(p));
+}
+inline Words load(const std::int16_t* p) { return {load_words(p), load_words(p + 16)}; }
+inline void store(std::int16_t* p, Words x) {
+  _mm256_store_si256(reinterpret_cast<__m256i*>(p), x.low);
+  _mm256_store_si256(reinterpret_cast<__m256i*>(p + 16), x.high);
+}
+inline Words zero_words() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+inline Words add(Words a, Words b) {
+  return {_mm256_add_epi16(a.low, b.low), _mm256_add_epi16(a.high, b.high)};
+}
+inline Words subtract(Words a, Words b) {
+  return {_mm256_sub_epi16(a.low, b.low), _mm256_sub_epi16(a.high, b.high)};
+}
+inline void add_words(std::int32_t* sums, Words x) {
+  const __m128i quarters[4] = {_mm256_castsi256_si128(x.low), _mm256_extracti128_si256(x.low, 1),
+                               _mm256_castsi256_si128(x.high), _mm256_extracti128_si256(x.high, 1)};
+  for (int i = 0; i < 4; ++i) {
+    auto* p = reinterpret_cast<__m256i*>(sums + 8 * i);
+    _mm256_store_si256(p,
+                       _mm256_add_epi32(_mm256_load_si256(p), _mm256_cvtepi16_epi32(quarters[i])));
+  }
+}
+
+// Interleaving the bytes of registers i and i + 8 four times transposes 16 x 16 of them: at the
+// same time for tokens 0 to 15 in the lower and 16 to 31 in the upper half.
+inline void load_transposed(const std::int8_t* const (&rows)[kTableTokens], std::size_t first,
+                            Words* x) {
+  const auto load_half = [first](const std::int8_t* row) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + first));
+  };
+  __m256i bytes[16];
+  for (std::size_t t = 0; t < 16; ++t) {
+    bytes[t] = _mm256_set_m128i(load_half(rows[t + 16]), load_half(rows[t]));
+  }
+  for (int round = 0; round < 4; ++round) {
+    __m256i interleaved[16];
+    for (std::size_t i = 0; i < 8; ++i) {
+      interleaved[2 * i] = _mm256_unpacklo_epi8(bytes[i], bytes[i + 8]);
+      interleaved[2 * i + 1] = _mm256_unpackhi_epi8(bytes[i], bytes[i + 8]);
+    }
+    __builtin_memcpy(bytes, interleaved, sizeof bytes);
+  }
+  for (std::size_t k = 0; k < 16; ++k) {
+    x[k] = {_mm256_cvtepi8_epi16(_mm256_castsi256_si128(bytes[k])),
+            _mm256_cvtepi8_epi16(_mm256_extracti128_si256(bytes[k], 1))};
+  }
+}
+
+// An index is the digits times 1, 3, 9, 27. Half a byte of t2 holds two digits.
+inline __m256i t2_indices(__m256i packed) {
+  const __m256i of_low =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 0, 3, 4, 5, 0, 6, 7, 8, 0, 0, 0, 0, 0));
+  const __m256i of_high = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(0, 9, 18, 0, 27, 36, 45, 0, 54, 63, 72, 0, 0, 0, 0, 0));
+  const __m256i mask = _mm256_set1_epi8(15);
+  return _mm256_add_epi8(
+      _mm256_shuffle_epi8(of_low, _mm256_and_si256(packed, mask)),
+      _mm256_shuffle_epi8(of_high, _mm256_and_si256(_mm256_srli_epi16(packed, 4), mask)));
+}
+inline void store_offsets(std::uint16_t* p, __m128i indices) {
+  static_assert(kTableTokens == 1 << 5);
+  _mm256_store_si256(reinterpret_cast<__m256i*>(p),
+                     _mm256_slli_epi16(_mm256_cvtepu8_epi16(indices), 5));
+}
+
+template <TileLayout layout>
+inline void table_offsets(const std::uint8_t* step_bytes, TableOffsets& offsets) {
+  for (std::size_t row = 0; row < kPanelRows; row += kRowLanes) {
+    const __m256i packed =
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(step_bytes + 4 * row));
+    __m256i indices;
+    if constexpr (layout == TileLayout::t2) {
+      indices = t2_indices(packed);
+    } else {
+      indices = modulo(packed, 81);
+      // The digits of 81, as in decode, times 1, 3, 9, 27.
+      const __m256i digits =
+          _mm256_and_si256(_mm256_sub_epi8(packed, indices), _mm256_set1_epi8(3));
+      const __m256i pairs = _mm256_maddubs_epi16(digits, _mm256_set1_epi32(0x1b090301));
+      _mm256_store_si256(reinterpret_cast<__m256i*>(offsets.of_top_fields + row),
+                         _mm256_madd_epi16(pairs, _mm256_set1_epi16(kTableTokens)));
+    }
+    std::uint16_t* of_bytes = offsets.of_bytes[0] + 4 * row;
+    store_offsets(of_bytes, _mm256_castsi256_si128(indices));
+    store_offsets(of_bytes + 16, _mm256_extracti128_si256(indices, 1));
+  }
+}
+
 std::uint64_t read_probe(const void* memory, std::size_t n) {
   const auto* vectors = static_cast<const __m256i*>(memory);
   __m256i any[4] = {};
@@ -355,7 +450,8 @@ void nibble_dot(const std::uint8_t* panel, std::size_t steps, const std::int8_t*
 
 // The vocabulary above, put to use.
 #include "kernels/kernel_table-inl.h"
+#include "kernels/table_gemm-inl.h"
 
 namespace bitnet::kernels {
-constinit const KernelTable kAvx2Table = make_table("avx2", Isa::avx2);
+constinit const KernelTable kAvx2Table = with_table_gemm(make_table("avx2", Isa::avx2), 18);
 }

@@ -59,6 +59,8 @@ struct GemmBlock {
   std::size_t first_token, last_token;
 };
 
+struct TableScratch;  // table_scratch.h
+
 /// Attention of the query heads that share one KV head, on one page of its cache. Rows of queries
 /// and out are `stride` floats apart: head_dim rounded up to 16, zero behind head_dim.
 ///   s[r, j] = (Σ_d q[r, d] * k[d, j]) * key_scale[j]
@@ -173,6 +175,13 @@ struct KernelTable {
   void (*nibble_dot)(const std::uint8_t* panel, std::size_t steps, const std::int8_t* high,
                      const std::int8_t* low, std::size_t prefetch, std::int32_t* high_sums,
                      std::int32_t* low_sums);
+  /// gemm_t16 and gemm_t2 by table lookup, where that pays: alike in every bit. A block of any
+  /// size; tokens are served by kTableTokens at a time, so that a few cost as much as all. nullptr
+  /// where multiplying is always faster.
+  void (*table_gemm_t16)(const TernaryGemm& gemm, const GemmBlock& block, TableScratch& scratch);
+  void (*table_gemm_t2)(const TernaryGemm& gemm, const GemmBlock& block, TableScratch& scratch);
+  /// From how many of kTableTokens tokens on they are faster (docs/performance.md).
+  std::size_t table_gemm_least_tokens;
 
   // Probes of the machine (diagnostics.h).
   /// Reads n bytes (a multiple of 256) as fast as loads go; the value only keeps the reads alive.

@@ -298,6 +298,9 @@ constinit const KernelTable kNaiveTable = {
     .gemm_t2 = multiply_block<multiply_one<TileLayout::t2>>,
     .gemm_t2_grouped = multiply_block<multiply_one_grouped>,
     .nibble_dot = nibble_dot,
+    .table_gemm_t16 = nullptr,
+    .table_gemm_t2 = nullptr,
+    .table_gemm_least_tokens = 0,
     .read_probe = nullptr,
     .dot_probe = nullptr,
 };

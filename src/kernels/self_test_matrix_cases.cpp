@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Cases for packing and for the ternary products.
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <numeric>
 
 #include "base/message.h"
 #include "kernels/naive_kernels.h"
 #include "kernels/self_test_cases.h"
+#include "kernels/table_scratch.h"
 #include "ternary/tile_layout.h"
 
 namespace bitnet::kernels {
@@ -71,6 +74,11 @@ constexpr ProductShape kShapes[] = {
     {1, 1, 1, 1},    {2, 33, 21, 1},   {3, 31, 40, 1},   {4, 32, 16, 1},  {5, 70, 19, 1},
     {6, 64, 80, 1},  {7, 65, 130, 1},  {8, 33, 1000, 1}, {9, 70, 333, 1}, {17, 40, 65, 1},
     {1, 96, 640, 1}, {1, 2, 14340, 1}, {2, 1, 14340, 1},
+};
+// Around the edges of products by table lookup: 32 tokens, 1280 rows, 240 inputs between widenings.
+constexpr ProductShape kTableShapes[] = {
+    {1, 1, 1, 1},    {31, 33, 241, 1}, {32, 31, 239, 1}, {33, 64, 240, 1},
+    {65, 33, 19, 1}, {97, 70, 40, 1},  {3, 1313, 21, 1}, {2, 33, 14340, 1},
 };
 constexpr ProductShape kGroupedShapes[] = {
     {1, 1, 16, 1},   {1, 70, 192, 3}, {2, 33, 64, 4},  {3, 31, 256, 2},
@@ -151,10 +159,11 @@ void Product::make_codes(const ProductShape& shape, const Fill& fill) {
   gemm_.code_sums = code_sums_.data();
 }
 
-using ProductKernel = void (*)(const TernaryGemm&, const GemmBlock&);
+using ProductKernel = std::function<void(const TernaryGemm&, const GemmBlock&)>;
+using TableProductKernel = void (*)(const TernaryGemm&, const GemmBlock&, TableScratch&);
 
 /// Four blocks, so that panels and tokens start in the middle too.
-void multiply(ProductKernel kernel, const TernaryGemm& gemm, std::size_t panels,
+void multiply(const ProductKernel& kernel, const TernaryGemm& gemm, std::size_t panels,
               std::size_t tokens) {
   const std::size_t middle_panel = panels / 2;
   const std::size_t middle_token = tokens / 3;
@@ -164,7 +173,7 @@ void multiply(ProductKernel kernel, const TernaryGemm& gemm, std::size_t panels,
   kernel(gemm, {middle_panel, panels, middle_token, tokens});
 }
 
-void record_sums(ProductKernel kernel, const Product& product, const ProductShape& shape,
+void record_sums(const ProductKernel& kernel, const Product& product, const ProductShape& shape,
                  const std::string& name, Record& record) {
   TernaryGemm gemm = product.description();
   auto sums = output_buffer<std::int32_t>(shape.tokens * shape.groups * shape.rows);
@@ -174,7 +183,7 @@ void record_sums(ProductKernel kernel, const Product& product, const ProductShap
 }
 
 /// scale_step 0: one scale for all tokens and, ungrouped, one for all rows; and no bias.
-void record_outputs(ProductKernel kernel, const Product& product, const ProductShape& shape,
+void record_outputs(const ProductKernel& kernel, const Product& product, const ProductShape& shape,
                     std::size_t scale_step, const std::string& name, Record& record) {
   TernaryGemm gemm = product.description();
   auto out = output_buffer<float>(shape.tokens * shape.rows);
@@ -188,16 +197,16 @@ void record_outputs(ProductKernel kernel, const Product& product, const ProductS
   add_case(record, message(name, ", scale step ", scale_step), out);
 }
 
-template <TileLayout layout, auto kernel, auto& shapes>
-void product(const KernelTable& table, Record& record) {
+template <TileLayout layout, auto& shapes>
+void record_product(const ProductKernel& kernel, Record& record) {
   for (const ProductShape& shape : shapes) {
     for (const Fill& fill : kFills) {
       const Product operands(layout, shape, fill);
       const std::string name = message("T ", shape.tokens, ", N ", shape.rows, ", K ", shape.inputs,
                                        ", groups ", shape.groups, ", ", fill.name);
-      record_sums(table.*kernel, operands, shape, name, record);
-      record_outputs(table.*kernel, operands, shape, 0, name, record);
-      record_outputs(table.*kernel, operands, shape, 1, name, record);
+      record_sums(kernel, operands, shape, name, record);
+      record_outputs(kernel, operands, shape, 0, name, record);
+      record_outputs(kernel, operands, shape, 1, name, record);
     }
   }
 }
@@ -228,6 +237,25 @@ void nibble_dot(const KernelTable& table, Record& record) {
   }
 }
 
+template <TileLayout layout, auto kernel, auto& shapes>
+void product(const KernelTable& table, Record& record) {
+  record_product<layout, shapes>(table.*kernel, record);
+}
+
+/// Where a kernel table has no product by table lookup, its other one stands in, as in use.
+template <TileLayout layout, auto table_kernel, auto kernel>
+void table_product(const KernelTable& table, Record& record) {
+  const TableProductKernel by_tables = table.*table_kernel;
+  if (by_tables == nullptr) {
+    record_product<layout, kTableShapes>(table.*kernel, record);
+    return;
+  }
+  const auto scratch = std::make_unique<TableScratch>();
+  record_product<layout, kTableShapes>(
+      [&](const TernaryGemm& gemm, const GemmBlock& block) { by_tables(gemm, block, *scratch); },
+      record);
+}
+
 }  // namespace
 
 std::span<const KernelUnderTest> matrix_kernels() {
@@ -238,6 +266,10 @@ std::span<const KernelUnderTest> matrix_kernels() {
       {"unpack_t2", unpack<TileLayout::t2, &KernelTable::unpack_t2>},
       {"gemm_t16", product<TileLayout::t16, &KernelTable::gemm_t16, kShapes>},
       {"gemm_t2", product<TileLayout::t2, &KernelTable::gemm_t2, kShapes>},
+      {"table_gemm_t16",
+       table_product<TileLayout::t16, &KernelTable::table_gemm_t16, &KernelTable::gemm_t16>},
+      {"table_gemm_t2",
+       table_product<TileLayout::t2, &KernelTable::table_gemm_t2, &KernelTable::gemm_t2>},
       {"gemm_t2_grouped", product<TileLayout::t2, &KernelTable::gemm_t2_grouped, kGroupedShapes>},
       {"nibble_dot", nibble_dot},
   };

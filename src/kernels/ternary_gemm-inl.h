@@ -27,28 +27,43 @@ inline std::size_t valid_rows(const TernaryGemm& gemm, std::size_t panel) {
   return gemm.rows - first < kPanelRows ? gemm.rows - first : kPanelRows;
 }
 
-inline void store_sums(const PanelSums& digit_sums, std::int32_t code_sum, std::size_t rows,
-                       std::int32_t* sums) {
-  for (std::size_t r = 0; r < rows; ++r) {
-    sums[r] = digit_sums[r] - code_sum;
+/// Σ a (w + 1) - Σ a
+inline void subtract_code_sum(std::int32_t code_sum, PanelSums& sums) {
+  for (std::int32_t& sum : sums) {
+    sum -= code_sum;
   }
 }
 
-inline void store_outputs(const PanelSums& digit_sums, const TernaryGemm& gemm, std::size_t token,
+inline void store_sums(const PanelSums& panel_sums, std::size_t rows, std::int32_t* sums) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    sums[r] = panel_sums[r];
+  }
+}
+
+inline void store_outputs(const PanelSums& sums, const TernaryGemm& gemm, std::size_t token,
                           std::size_t panel) {
   const std::size_t first = panel * kPanelRows;
   const std::size_t rows = valid_rows(gemm, panel);
   float* out = gemm.out + token * gemm.rows + first;
-  const std::int32_t code_sum = gemm.code_sums[token];
   const float activation_scale = gemm.activation_scales[token * gemm.activation_scale_step];
   for (std::size_t r = 0; r < rows; ++r) {
     const float weight_scale = gemm.weight_scales[(first + r) * gemm.weight_scale_step];
-    out[r] = static_cast<float>(digit_sums[r] - code_sum) * activation_scale * weight_scale;
+    out[r] = static_cast<float>(sums[r]) * activation_scale * weight_scale;
   }
   if (gemm.bias != nullptr) {
     for (std::size_t r = 0; r < rows; ++r) {
       out[r] += gemm.bias[first + r];
     }
+  }
+}
+
+/// The result of one token and panel: the sums, or what they become with scales and bias.
+inline void store_panel_sums(const PanelSums& sums, const TernaryGemm& gemm, std::size_t token,
+                             std::size_t panel) {
+  if (gemm.sums != nullptr) {
+    store_sums(sums, valid_rows(gemm, panel), gemm.sums + token * gemm.rows + panel * kPanelRows);
+  } else {
+    store_outputs(sums, gemm, token, panel);
   }
 }
 
@@ -61,12 +76,8 @@ void multiply_panel(const TernaryGemm& gemm, std::size_t panel, std::size_t toke
                         gemm.codes + token * gemm.code_stride, gemm.code_stride, gemm.prefetch,
                         digit_sums);
   for (std::size_t m = 0; m < M; ++m) {
-    if (gemm.sums != nullptr) {
-      store_sums(digit_sums[m], gemm.code_sums[token + m], valid_rows(gemm, panel),
-                 gemm.sums + (token + m) * gemm.rows + panel * kPanelRows);
-    } else {
-      store_outputs(digit_sums[m], gemm, token + m, panel);
-    }
+    subtract_code_sum(gemm.code_sums[token + m], digit_sums[m]);
+    store_panel_sums(digit_sums[m], gemm, token + m, panel);
   }
 }
 
@@ -84,14 +95,13 @@ void multiply_panel_grouped(const TernaryGemm& gemm, std::size_t panel, std::siz
     const float* scales = gemm.weight_scales + (panel * gemm.groups + group) * kPanelRows;
     for (std::size_t m = 0; m < M; ++m) {
       const std::size_t code_group = (token + m) * gemm.groups + group;
-      const std::int32_t code_sum = gemm.code_sums[code_group];
+      subtract_code_sum(gemm.code_sums[code_group], digit_sums[m]);
       if (gemm.sums != nullptr) {
-        store_sums(digit_sums[m], code_sum, rows,
-                   gemm.sums + code_group * gemm.rows + panel * kPanelRows);
+        store_sums(digit_sums[m], rows, gemm.sums + code_group * gemm.rows + panel * kPanelRows);
         continue;
       }
       for (std::size_t r = 0; r < kPanelRows; ++r) {
-        totals[m][r] += static_cast<float>(digit_sums[m][r] - code_sum) * scales[r];
+        totals[m][r] += static_cast<float>(digit_sums[m][r]) * scales[r];
       }
     }
   }

@@ -7,9 +7,11 @@
 #include <array>
 #include <cstring>
 
+#include "base/aligned_vector.h"
 #include "base/message.h"
 #include "base/thread_pool.h"
 #include "kernels/kernel_table.h"
+#include "kernels/table_scratch.h"
 #include "ternary/tile_layout.h"
 
 namespace bitnet {
@@ -25,10 +27,19 @@ constexpr std::size_t kPiecesPerThread = 8;
 // Multiply-adds worth a piece: about a microsecond, more than handing it to a thread costs.
 constexpr std::size_t kMinPieceMacs = std::size_t{1} << 17;
 
+// Rows that pay for the tables of a step: at 128 they take half as long to build as to use.
+constexpr std::size_t kTableLeastPanels = 4;
+constexpr std::size_t kTableBlocksPerThread = 4;
+
 /// q, k and v share an input.
 constexpr std::size_t kMostProducts = 3;
 
+using kernels::kTableTokens;
 using Kernel = void (*)(const kernels::TernaryGemm&, const kernels::GemmBlock&);
+using TableKernel = void (*)(const kernels::TernaryGemm&, const kernels::GemmBlock&,
+                             kernels::TableScratch&);
+
+constexpr std::size_t divide_up(std::size_t n, std::size_t by) { return (n + by - 1) / by; }
 
 Kernel choose_kernel(const TernaryWeight& weight, const Runtime& runtime) {
   if (weight.granularity() == Granularity::group) {
@@ -37,6 +48,14 @@ Kernel choose_kernel(const TernaryWeight& weight, const Runtime& runtime) {
   }
   return weight.layout() == TileLayout::t16 ? runtime.kernels().gemm_t16
                                             : runtime.kernels().gemm_t2;
+}
+
+TableKernel choose_table_kernel(const TernaryWeight& weight, const Runtime& runtime) {
+  if (weight.granularity() == Granularity::group) {
+    return nullptr;
+  }
+  return weight.layout() == TileLayout::t16 ? runtime.kernels().table_gemm_t16
+                                            : runtime.kernels().table_gemm_t2;
 }
 
 kernels::TernaryGemm describe(const TernaryWeight& weight, const ActivationPanel& x) {
@@ -57,15 +76,8 @@ kernels::TernaryGemm describe(const TernaryWeight& weight, const ActivationPanel
 struct Product {
   kernels::TernaryGemm gemm;
   Kernel kernel;
+  TableKernel table_kernel;  // or nullptr
   std::size_t panels;
-
-  void run(std::size_t first, std::size_t last, std::size_t first_token,
-           std::size_t last_token) const {
-    kernel(gemm, {.first_panel = first,
-                  .last_panel = last,
-                  .first_token = first_token,
-                  .last_token = last_token});
-  }
 };
 
 /// How the panels of a token block are cut: a stretch for each thread, then pieces.
@@ -97,25 +109,104 @@ class PanelCuts {
   std::size_t pieces_ = 0;
 };
 
-/// Calls body(first panel, last panel, first token, last token) on all threads.
+/// Calls body(block) on all threads, for blocks that together are all panels times the tokens from
+/// first_token on.
 template <class Body>
-void for_each_block(std::size_t panels, std::size_t steps, std::size_t tokens,
-                    const Runtime& runtime, const Body& body) {
+void for_each_block(std::size_t panels, std::size_t steps, std::size_t first_token,
+                    std::size_t tokens, const Runtime& runtime, const Body& body) {
   constexpr std::size_t kStepMacs = kPanelRows * 16;  // of either layout, nearly
-  const PanelCuts cuts(panels, steps * kStepMacs * std::min(tokens, kBlockTokens),
+  const std::size_t count = tokens - first_token;
+  const PanelCuts cuts(panels, steps * kStepMacs * std::min(count, kBlockTokens),
                        static_cast<std::size_t>(runtime.threads()));
-  const std::size_t token_blocks = (tokens + kBlockTokens - 1) / kBlockTokens;
-  runtime.pool().parallel_for(token_blocks * cuts.count(), [&](std::size_t i) {
+  runtime.pool().parallel_for(divide_up(count, kBlockTokens) * cuts.count(), [&](std::size_t i) {
     const std::size_t cut = i % cuts.count();
-    const std::size_t first_token = i / cuts.count() * kBlockTokens;
-    body(cuts.begin(cut), cuts.begin(cut + 1), first_token,
-         std::min(first_token + kBlockTokens, tokens));
+    const std::size_t token = first_token + i / cuts.count() * kBlockTokens;
+    body(kernels::GemmBlock{.first_panel = cuts.begin(cut),
+                            .last_panel = cuts.begin(cut + 1),
+                            .first_token = token,
+                            .last_token = std::min(token + kBlockTokens, tokens)});
   });
+}
+
+/// How many tokens, from the first on, the product serves faster by tables.
+std::size_t tokens_for_tables(const Product& product, std::size_t tokens, const Runtime& runtime) {
+  const std::size_t most_chunks = product.panels / kTableLeastPanels;
+  const std::size_t remainder = tokens % kTableTokens;
+  const bool remainder_too = remainder >= runtime.kernels().table_gemm_least_tokens;
+  const std::size_t served = remainder_too ? tokens : tokens - remainder;
+  const bool all_threads_busy =
+      divide_up(served, kTableTokens) * most_chunks >= static_cast<std::size_t>(runtime.threads());
+  return product.table_kernel != nullptr && all_threads_busy ? served : 0;
+}
+
+/// A table's memory, kept by each thread that ever multiplied by tables.
+kernels::TableScratch& scratch_of_this_thread() {
+  thread_local AlignedVector<kernels::TableScratch> scratch(1);
+  return scratch.front();
+}
+
+/// The first `tokens` tokens by table lookup.
+void multiply_by_tables(const Product& product, std::size_t tokens, const Runtime& runtime) {
+  const std::size_t panels = product.panels;
+  const std::size_t token_blocks = divide_up(tokens, kTableTokens);
+  const auto threads = static_cast<std::size_t>(runtime.threads());
+  const std::size_t wanted_chunks =
+      threads == 1 ? 1 : divide_up(threads * kTableBlocksPerThread, token_blocks);
+  const std::size_t panel_chunks = std::clamp(
+      wanted_chunks, divide_up(panels, kernels::kTablePanels), panels / kTableLeastPanels);
+  // All tokens pass by a chunk before the next one: its tiles stay in the second-level cache.
+  runtime.pool().parallel_for(panel_chunks * token_blocks, [&](std::size_t i) {
+    const std::size_t chunk = i / token_blocks;
+    const std::size_t token = i % token_blocks * kTableTokens;
+    product.table_kernel(product.gemm,
+                         {.first_panel = panels * chunk / panel_chunks,
+                          .last_panel = panels * (chunk + 1) / panel_chunks,
+                          .first_token = token,
+                          .last_token = std::min(token + kTableTokens, tokens)},
+                         scratch_of_this_thread());
+  });
+}
+
+/// Serves as many tokens by tables as every one of the products gains by; returns how many.
+std::size_t multiply_by_tables(std::span<const Product> products, std::size_t tokens,
+                               const Runtime& runtime) {
+  std::size_t served = tokens;
+  for (const Product& product : products) {
+    served = std::min(served, tokens_for_tables(product, tokens, runtime));
+  }
+  for (const Product& product : products) {
+    if (served != 0) multiply_by_tables(product, served, runtime);
+  }
+  return served;
+}
+
+/// Products side by side: their panels are numbered through.
+void multiply(std::span<const Product> products, std::size_t tokens, const Runtime& runtime) {
+  const std::size_t served = multiply_by_tables(products, tokens, runtime);
+  std::size_t panels = 0;
+  for (const Product& product : products) {
+    panels += product.panels;
+  }
+  for_each_block(panels, products.front().gemm.steps, served, tokens, runtime,
+                 [&](const kernels::GemmBlock& block) {
+                   std::size_t before = 0;  // panels of the products in front
+                   for (const Product& product : products) {
+                     kernels::GemmBlock own = block;
+                     own.first_panel = std::max(block.first_panel, before) - before;
+                     own.last_panel =
+                         std::min(std::max(block.last_panel, before) - before, product.panels);
+                     if (own.first_panel < own.last_panel) {
+                       product.kernel(product.gemm, own);
+                     }
+                     before += product.panels;
+                   }
+                 });
 }
 
 Product describe_product(const TernaryWeight& weight, const ActivationPanel& x,
                          const Runtime& runtime) {
-  return {describe(weight, x), choose_kernel(weight, runtime), panel_count(weight.out_features())};
+  return {describe(weight, x), choose_kernel(weight, runtime), choose_table_kernel(weight, runtime),
+          panel_count(weight.out_features())};
 }
 
 /// A product of floats, [T, N].
@@ -167,56 +258,42 @@ void ternary_matmul(std::span<const TernaryProduct> products, const ActivationPa
                     std::span<const float> activation_scales, const Runtime& runtime) {
   std::array<Product, kMostProducts> described;
   std::size_t count = 0;
-  std::size_t panels = 0;
   for (const TernaryProduct& product : products) {
-    described.at(count) = describe_product(product, x, activation_scales, runtime);
-    panels += described[count++].panels;
+    described.at(count++) = describe_product(product, x, activation_scales, runtime);
   }
-  const std::span<const Product> all(described.data(), count);
-  for_each_block(
-      panels, all.front().gemm.steps, x.tokens, runtime,
-      [&](std::size_t first, std::size_t last, std::size_t first_token, std::size_t last_token) {
-        std::size_t before = 0;  // panels of the products in front
-        for (const Product& product : all) {
-          const std::size_t begin = std::max(first, before);
-          const std::size_t end = std::min(last, before + product.panels);
-          if (begin < end) {
-            product.run(begin - before, end - before, first_token, last_token);
-          }
-          before += product.panels;
-        }
-      });
+  multiply({described.data(), count}, x.tokens, runtime);
 }
 
 void ternary_matmul(const TernaryWeight& weight, const ActivationPanel& x,
                     std::span<std::int32_t> sums, const Runtime& runtime) {
   Product product = describe_product(weight, x, runtime);
   product.gemm.sums = sums.data();
-  for_each_block(
-      product.panels, product.gemm.steps, x.tokens, runtime,
-      [&](std::size_t first, std::size_t last, std::size_t first_token, std::size_t last_token) {
-        product.run(first, last, first_token, last_token);
-      });
+  multiply({&product, 1}, x.tokens, runtime);
 }
 
 void gated_ternary_matmul(const TernaryProduct& gate, const TernaryProduct& up, Gate gate_function,
                           const ActivationPanel& x, std::span<const float> activation_scales,
                           const Runtime& runtime) {
-  const Product gate_product = describe_product(gate, x, activation_scales, runtime);
-  const Product up_product = describe_product(up, x, activation_scales, runtime);
-  const std::size_t rows = gate_product.gemm.rows;
-  for_each_block(
-      gate_product.panels, 2 * gate_product.gemm.steps, x.tokens, runtime,
-      [&](std::size_t first, std::size_t last, std::size_t first_token, std::size_t last_token) {
-        gate_product.run(first, last, first_token, last_token);
-        up_product.run(first, last, first_token, last_token);
-        const std::size_t row = first * kPanelRows;
-        const std::size_t count = std::min(last * kPanelRows, rows) - row;
-        for (std::size_t t = first_token; t < last_token; ++t) {
-          float* const values = gate.y.data() + t * rows + row;
-          gate_function(values, up.y.data() + t * rows + row, count, values);
-        }
-      });
+  const std::array products = {describe_product(gate, x, activation_scales, runtime),
+                               describe_product(up, x, activation_scales, runtime)};
+  const std::size_t rows = products[0].gemm.rows;
+  const auto apply_gate = [&](std::size_t token, std::size_t first_row, std::size_t last_row) {
+    float* const values = gate.y.data() + token * rows;
+    gate_function(values + first_row, up.y.data() + token * rows + first_row, last_row - first_row,
+                  values + first_row);
+  };
+  const std::size_t served = multiply_by_tables(products, x.tokens, runtime);
+  runtime.pool().parallel_for(served, [&](std::size_t token) { apply_gate(token, 0, rows); });
+  for_each_block(products[0].panels, 2 * products[0].gemm.steps, served, x.tokens, runtime,
+                 [&](const kernels::GemmBlock& block) {
+                   for (const Product& product : products) {
+                     product.kernel(product.gemm, block);
+                   }
+                   const std::size_t last_row = std::min(block.last_panel * kPanelRows, rows);
+                   for (std::size_t t = block.first_token; t < block.last_token; ++t) {
+                     apply_gate(t, std::min(block.first_panel * kPanelRows, last_row), last_row);
+                   }
+                 });
 }
 
 }  // namespace bitnet

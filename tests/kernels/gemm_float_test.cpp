@@ -38,10 +38,8 @@ std::vector<float> tile_order(const std::vector<float>& scales, std::size_t rows
 
 class GemmFloats : public EachTable {
  protected:
-  using Gemm = void (*)(const kernels::TernaryGemm&, const kernels::GemmBlock&);
-
   /// y = (float(S) * activation_scale) * weight_scale + bias
-  void expect_outputs(Gemm gemm, const GemmProblem& problem, const Epilogue& epilogue) {
+  void expect_outputs(const Gemm& gemm, const GemmProblem& problem, const Epilogue& epilogue) {
     const auto activation_scales = normal_floats(epilogue.scale_per_token ? problem.tokens : 1, 11);
     const auto scales = normal_floats(epilogue.scale_per_row ? problem.rows : 1, 12);
     const auto bias = normal_floats(problem.rows, 13, 100.0F);
@@ -73,7 +71,8 @@ class GemmFloats : public EachTable {
   }
 
   /// y = (Σ_g float(S_g) * weight_scale_g, g ascending from 0.0) * activation_scale + bias
-  void expect_grouped_outputs(Gemm gemm, const GemmProblem& problem, const Epilogue& epilogue) {
+  void expect_grouped_outputs(const Gemm& gemm, const GemmProblem& problem,
+                              const Epilogue& epilogue) {
     const auto activation_scales = normal_floats(epilogue.scale_per_token ? problem.tokens : 1, 14);
     const auto scales = normal_floats(problem.rows * problem.groups, 15);
     const auto bias = normal_floats(problem.rows, 16, 100.0F);
@@ -117,8 +116,12 @@ TEST_P(GemmFloats, ScalesAndBiasInTheStatedOrder) {
       const GemmProblem t16(codes, trits, 70, kTile16);
       const GemmProblem t2(codes, trits, 70, kTile2);
       for (const Epilogue& epilogue : kEpilogues) {
-        ASSERT_NO_FATAL_FAILURE(expect_outputs(kernels().gemm_t16, t16, epilogue));
-        ASSERT_NO_FATAL_FAILURE(expect_outputs(kernels().gemm_t2, t2, epilogue));
+        for (const Gemm& gemm : ungrouped_products(kernels(), kTile16)) {
+          ASSERT_NO_FATAL_FAILURE(expect_outputs(gemm, t16, epilogue));
+        }
+        for (const Gemm& gemm : ungrouped_products(kernels(), kTile2)) {
+          ASSERT_NO_FATAL_FAILURE(expect_outputs(gemm, t2, epilogue));
+        }
       }
     }
   }
@@ -146,8 +149,12 @@ TEST_P(GemmFloats, LargeSumsRoundOnceToFloat) {
   auto trits = reference::random_int8(3 * kInputs, 0, 1, 5);
   std::fill(trits.begin(), trits.begin() + kInputs, std::int8_t{1});
   const auto codes = reference::random_int8(2 * kInputs, 90, 127, 6);
-  expect_outputs(kernels().gemm_t16, GemmProblem(codes, trits, kInputs, kTile16), kEpilogues[1]);
-  expect_outputs(kernels().gemm_t2, GemmProblem(codes, trits, kInputs, kTile2), kEpilogues[1]);
+  for (const auto format : {kTile16, kTile2}) {
+    const GemmProblem problem(codes, trits, kInputs, format);
+    for (const Gemm& gemm : ungrouped_products(kernels(), format)) {
+      expect_outputs(gemm, problem, kEpilogues[1]);
+    }
+  }
 }
 
 BITNET_FOR_EACH_TABLE(GemmFloats);

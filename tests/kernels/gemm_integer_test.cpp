@@ -20,10 +20,8 @@ constexpr std::size_t kRows[] = {1, 15, 16, 17, 31, 32, 33, 64, 65};
 constexpr std::size_t kTokens[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17};
 constexpr std::size_t kMostTokens = 17;
 
-using Gemm = void (*)(const kernels::TernaryGemm&, const kernels::GemmBlock&);
-
 /// Runs the first `tokens` tokens; the output ends at a guard page right behind them.
-void expect_sums(Gemm gemm, const GemmProblem& problem, std::size_t tokens) {
+void expect_sums(const Gemm& gemm, const GemmProblem& problem, std::size_t tokens) {
   GuardedBuffer<std::int32_t> sums(tokens * problem.groups * problem.rows);
   kernels::TernaryGemm call = problem.describe();
   call.sums = sums.data();
@@ -38,7 +36,7 @@ void expect_sums(Gemm gemm, const GemmProblem& problem, std::size_t tokens) {
 class GemmIntegers : public EachTable {
  protected:
   /// All row and token counts for one K.
-  void expect_every_size(Gemm gemm, reference::TileFormat format, std::size_t inputs,
+  void expect_every_size(const Gemm& gemm, reference::TileFormat format, std::size_t inputs,
                          std::size_t group = 0) {
     const auto codes = random_int8(kMostTokens * inputs, -127, 127, 1);
     for (const std::size_t rows : kRows) {
@@ -54,13 +52,17 @@ class GemmIntegers : public EachTable {
 
 TEST_P(GemmIntegers, T16ForEverySize) {
   for (std::size_t inputs = 1; inputs <= 90; ++inputs) {
-    ASSERT_NO_FATAL_FAILURE(expect_every_size(kernels().gemm_t16, kTile16, inputs));
+    for (const Gemm& gemm : ungrouped_products(kernels(), kTile16)) {
+      ASSERT_NO_FATAL_FAILURE(expect_every_size(gemm, kTile16, inputs));
+    }
   }
 }
 
 TEST_P(GemmIntegers, T2ForEverySize) {
   for (std::size_t inputs = 1; inputs <= 90; ++inputs) {
-    ASSERT_NO_FATAL_FAILURE(expect_every_size(kernels().gemm_t2, kTile2, inputs));
+    for (const Gemm& gemm : ungrouped_products(kernels(), kTile2)) {
+      ASSERT_NO_FATAL_FAILURE(expect_every_size(gemm, kTile2, inputs));
+    }
   }
 }
 
@@ -104,8 +106,12 @@ TEST_P(GemmIntegers, Extremes) {
       const auto codes = repeat(code_period, 5 * inputs);
       for (const Period& trit_period : kExtremeTrits) {
         const auto trits = repeat(trit_period, 17 * inputs);
-        expect_sums(kernels().gemm_t16, GemmProblem(codes, trits, inputs, kTile16), 5);
-        expect_sums(kernels().gemm_t2, GemmProblem(codes, trits, inputs, kTile2), 5);
+        for (const auto format : {kTile16, kTile2}) {
+          const GemmProblem problem(codes, trits, inputs, format);
+          for (const Gemm& gemm : ungrouped_products(kernels(), format)) {
+            expect_sums(gemm, problem, 5);
+          }
+        }
         if (inputs % 64 == 0) {
           expect_sums(kernels().gemm_t2_grouped, GemmProblem(codes, trits, inputs, kTile2, 64), 5);
         }

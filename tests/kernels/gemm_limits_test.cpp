@@ -29,14 +29,15 @@ TEST_P(GemmLimits, TheLongestRowsStayExact) {
       const auto expected = code * static_cast<std::int32_t>(kInputs);
       for (const auto format : {kTile16, kTile2}) {
         const GemmProblem problem(codes, trits, kInputs, format);
-        TernaryGemm gemm = problem.describe();
-        GuardedBuffer<std::int32_t> sums(tokens * 2);
-        gemm.sums = sums.data();
-        (format.base == 3 ? kernels().gemm_t16 : kernels().gemm_t2)(gemm,
-                                                                    problem.first_tokens(tokens));
-        for (std::size_t t = 0; t < tokens; ++t) {
-          EXPECT_EQ(sums[2 * t], expected) << "code " << code << ", base " << format.base;
-          EXPECT_EQ(sums[2 * t + 1], -expected) << "code " << code << ", base " << format.base;
+        for (const Gemm& multiply : ungrouped_products(kernels(), format)) {
+          TernaryGemm gemm = problem.describe();
+          GuardedBuffer<std::int32_t> sums(tokens * 2);
+          gemm.sums = sums.data();
+          multiply(gemm, problem.first_tokens(tokens));
+          for (std::size_t t = 0; t < tokens; ++t) {
+            EXPECT_EQ(sums[2 * t], expected) << "code " << code << ", base " << format.base;
+            EXPECT_EQ(sums[2 * t + 1], -expected) << "code " << code << ", base " << format.base;
+          }
         }
       }
     }
@@ -51,13 +52,17 @@ TEST_P(GemmLimits, BlocksWriteTheirPartOnly) {
   const auto codes = reference::random_int8(kTokens * 64, -127, 127, 1);
   const auto trits = reference::random_trits(kRows * 64, 2);
   struct Kernel {
-    void (*run)(const TernaryGemm&, const GemmBlock&);
+    Gemm run;
     reference::TileFormat format;
     std::size_t group;
   };
-  for (const Kernel& kernel :
-       {Kernel{kernels().gemm_t16, kTile16, 0}, Kernel{kernels().gemm_t2, kTile2, 0},
-        Kernel{kernels().gemm_t2_grouped, kTile2, 32}}) {
+  std::vector<Kernel> all = {{kernels().gemm_t2_grouped, kTile2, 32}};
+  for (const auto format : {kTile16, kTile2}) {
+    for (const Gemm& gemm : ungrouped_products(kernels(), format)) {
+      all.push_back({gemm, format, 0});
+    }
+  }
+  for (const Kernel& kernel : all) {
     const GemmProblem problem(codes, trits, 64, kernel.format, kernel.group);
     const std::size_t token_sums = problem.groups * kRows;
     for (const GemmBlock& block :
@@ -95,10 +100,12 @@ TEST_P(GemmLimits, CodeRowsMayLieFurtherApart) {
   TernaryGemm gemm = problem.describe();
   gemm.codes = apart.data();
   gemm.code_stride = kStride;
-  std::vector<std::int32_t> sums(kTokens * 40);
-  gemm.sums = sums.data();
-  kernels().gemm_t16(gemm, problem.first_tokens(kTokens));
-  EXPECT_EQ(std::vector<std::int64_t>(sums.begin(), sums.end()), problem.expected);
+  for (const Gemm& multiply : ungrouped_products(kernels(), kTile16)) {
+    std::vector<std::int32_t> sums(kTokens * 40);
+    gemm.sums = sums.data();
+    multiply(gemm, problem.first_tokens(kTokens));
+    EXPECT_EQ(std::vector<std::int64_t>(sums.begin(), sums.end()), problem.expected);
+  }
 }
 
 BITNET_FOR_EACH_TABLE(GemmLimits);

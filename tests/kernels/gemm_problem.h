@@ -6,10 +6,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
 #include <numeric>
 #include <vector>
 
 #include "kernels/kernel_table.h"
+#include "kernels/table_scratch.h"
 #include "reference/guarded_buffer.h"
 #include "reference/naive_matmul.h"
 #include "reference/naive_tiles.h"
@@ -68,5 +72,31 @@ struct GemmProblem {
   reference::GuardedBuffer<std::int32_t> code_sums;
   std::size_t code_stride;
 };
+
+using Gemm = std::function<void(const kernels::TernaryGemm&, const kernels::GemmBlock&)>;
+
+/// A product by table lookup, with memory that holds anything at first; empty without a kernel.
+inline Gemm by_tables(void (*kernel)(const kernels::TernaryGemm&, const kernels::GemmBlock&,
+                                     kernels::TableScratch&)) {
+  if (kernel == nullptr) {
+    return {};
+  }
+  const auto scratch = std::make_shared<kernels::TableScratch>();
+  std::memset(scratch.get(), 0x55, sizeof *scratch);
+  return [=](const kernels::TernaryGemm& gemm, const kernels::GemmBlock& block) {
+    kernel(gemm, block, *scratch);
+  };
+}
+
+/// All ways in which a kernel table multiplies ungrouped weights of a format.
+inline std::vector<Gemm> ungrouped_products(const kernels::KernelTable& table,
+                                            const reference::TileFormat& format) {
+  const bool t16 = format.base == 3;
+  std::vector<Gemm> products = {t16 ? table.gemm_t16 : table.gemm_t2};
+  if (Gemm gemm = by_tables(t16 ? table.table_gemm_t16 : table.table_gemm_t2)) {
+    products.push_back(std::move(gemm));
+  }
+  return products;
+}
 
 }  // namespace bitnet

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+// The ternary product by table lookup across tokens (Vec-LUT, arXiv 2512.06443). Four inputs have
+// 3^4 = 81 patterns of trits. For 32 tokens at once, the sum of the four codes under every pattern
+// is tabulated; a row then finds its share of those inputs' products by one load and one addition
+// per token vector instead of multiplying. The tables of a step (20 to 26 KB) stay in the
+// first-level cache while all rows of the block pass by, so the rows pay for building them.
+//
+// Table b < 4 of a step holds the inputs of byte b's first four fields, 4 i + b; t16 has a fifth
+// for the fields left over, one per byte: inputs 16 to 19. An entry's index is Σ (w_i + 1) 3^i.
+//
+// Entries and their sums are int16 and need no correction for the digits' offset: entries sum the
+// trits themselves. One lies within 4 * 128, so after kWideningSteps they move to int32.
+//
+// An ISA file defines before it includes this header:
+//   Words                     32 int16 lanes, lane = token
+//   load(const int16_t*), store(int16_t*, Words), zero_words(), add, subtract
+//   add_words(int32_t* sums, Words)            sums[lane] += word
+//   load_transposed(const int8_t* const (&rows)[32], size_t first, Words* x)
+//       x[k] = the codes first + k of all rows, k < 16
+//   table_offsets<layout>(const uint8_t* step_bytes, TableOffsets&)
+//       for each row of a panel, where in each table its entry starts: 32 times the index.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/kernel_table.h"
+#include "kernels/table_scratch.h"
+#include "kernels/ternary_gemm-inl.h"
+#include "ternary/tile_layout.h"
+
+namespace bitnet::kernels {
+namespace {
+
+template <TileLayout layout>
+inline constexpr std::size_t kStepTables = TileGeometry<layout>::kStepInputs / kTableInputs;
+template <TileLayout layout>
+inline constexpr std::size_t kWideningSteps = 32767 / (kStepTables<layout> * kTableInputs * 128);
+static_assert(kWideningSteps<TileLayout::t16> == 12 && kWideningSteps<TileLayout::t2> == 15);
+static_assert(kStepTables<TileLayout::t16> <= kMostStepTables);
+static_assert(kTableTokens * kTableEntries < 65536);  // offsets are uint16
+
+/// Distance in panels at which tiles are fetched ahead: a step's tiles lie a whole panel apart,
+/// which no hardware prefetcher follows, and a panel takes about as long as memory's latency.
+constexpr std::size_t kPrefetchPanels = 3;
+
+using TokenWords = std::int16_t[kTableTokens];
+
+constexpr std::size_t table_input(std::size_t table, std::size_t i) {
+  return table < 4 ? 4 * i + table : 16 + i;
+}
+
+/// entries[Σ (w_i + 1) 3^i] = Σ w_i x_i
+inline void build_table(const Words (&x)[kTableInputs], TokenWords* entries) {
+  Words with_3 = subtract(zero_words(), x[3]);
+  for (int w3 = -1; w3 <= 1; ++w3) {
+    Words with_2 = subtract(with_3, x[2]);
+    for (int w2 = -1; w2 <= 1; ++w2) {
+      Words with_1 = subtract(with_2, x[1]);
+      for (int w1 = -1; w1 <= 1; ++w1) {
+        store(entries[0], subtract(with_1, x[0]));
+        store(entries[1], with_1);
+        store(entries[2], add(with_1, x[0]));
+        entries += 3;
+        with_1 = add(with_1, x[1]);
+      }
+      with_2 = add(with_2, x[2]);
+    }
+    with_3 = add(with_3, x[3]);
+  }
+}
+
+/// The codes of one step, lane = token. Tokens that the block lacks repeat its last one; their sums
+/// are dropped.
+template <TileLayout layout>
+inline void load_step(const TernaryGemm& gemm, const GemmBlock& block, std::size_t step,
+                      Words (&codes)[TileGeometry<layout>::kStepInputs]) {
+  constexpr std::size_t kStepInputs = TileGeometry<layout>::kStepInputs;
+  const std::int8_t* rows[kTableTokens];
+  for (std::size_t t = 0; t < kTableTokens; ++t) {
+    const std::size_t token = block.first_token + t;
+    const std::size_t present = token < block.last_token ? token : block.last_token - 1;
+    rows[t] = gemm.codes + present * gemm.code_stride + step * kStepInputs;
+  }
+  load_transposed(rows, 0, codes);
+  if constexpr (kStepInputs > 16) {
+    load_transposed(rows, kStepInputs - 16, codes + kStepInputs - 16);
+  }
+}
+
+template <TileLayout layout>
+inline void build_tables(const TernaryGemm& gemm, const GemmBlock& block, std::size_t step,
+                         TableScratch& scratch) {
+  Words codes[TileGeometry<layout>::kStepInputs];
+  load_step<layout>(gemm, block, step, codes);
+  for (std::size_t table = 0; table < kStepTables<layout>; ++table) {
+    Words x[kTableInputs];
+    for (std::size_t i = 0; i < kTableInputs; ++i) {
+      x[i] = codes[table_input(table, i)];
+    }
+    build_table(x, scratch.tables[table]);
+  }
+}
+
+/// Adds the entries that the trits of one step select, to the narrow sums of the rows from
+/// first_row on. A run of steps begins with narrow sums of zero and ends by widening them.
+template <TileLayout layout>
+inline void add_entries(const std::uint8_t* step_bytes, std::size_t first_row, bool begins_run,
+                        bool ends_run, TableScratch& scratch) {
+  TableOffsets offsets;
+  table_offsets<layout>(step_bytes, offsets);
+  for (std::size_t row = 0; row < kPanelRows; ++row) {
+    std::int16_t* narrow_sums = scratch.narrow_sums[first_row + row];
+    Words sum = begins_run ? zero_words() : load(narrow_sums);
+    for (std::size_t table = 0; table < 4; ++table) {
+      sum = add(sum, load(scratch.tables[table][0] + offsets.of_bytes[row][table]));
+    }
+    if constexpr (layout == TileLayout::t16) {
+      sum = add(sum, load(scratch.tables[4][0] + offsets.of_top_fields[row]));
+    }
+    if (ends_run) {
+      add_words(scratch.wide_sums[first_row + row], sum);
+    } else {
+      store(narrow_sums, sum);
+    }
+  }
+}
+
+inline void store_panel(const TernaryGemm& gemm, const GemmBlock& block, std::size_t panel,
+                        const std::int32_t (*wide_sums)[kTableTokens]) {
+  for (std::size_t token = block.first_token; token < block.last_token; ++token) {
+    PanelSums sums;
+    for (std::size_t row = 0; row < kPanelRows; ++row) {
+      sums[row] = wide_sums[row][token - block.first_token];
+    }
+    store_panel_sums(sums, gemm, token, panel);
+  }
+}
+
+/// At most kTableTokens tokens and kTablePanels panels.
+template <TileLayout layout>
+void multiply_by_tables(const TernaryGemm& gemm, const GemmBlock& block, TableScratch& scratch) {
+  const std::size_t panel_bytes = gemm.steps * kPanelStepBytes;
+  const std::size_t panels = block.last_panel - block.first_panel;
+  const std::uint8_t* tiles = gemm.tiles + block.first_panel * panel_bytes;
+  __builtin_memset(scratch.wide_sums, 0, panels * kPanelRows * sizeof *scratch.wide_sums);
+  for (std::size_t step = 0; step < gemm.steps; ++step) {
+    build_tables<layout>(gemm, block, step, scratch);
+    const bool begins_run = step % kWideningSteps<layout> == 0;
+    const bool ends_run = (step + 1) % kWideningSteps<layout> == 0 || step + 1 == gemm.steps;
+    for (std::size_t panel = 0; panel < panels; ++panel) {
+      const std::uint8_t* step_bytes = tiles + panel * panel_bytes + step * kPanelStepBytes;
+      if (panel + kPrefetchPanels < panels) {
+        __builtin_prefetch(step_bytes + kPrefetchPanels * panel_bytes);
+        __builtin_prefetch(step_bytes + kPrefetchPanels * panel_bytes + kTileBytes);
+      }
+      add_entries<layout>(step_bytes, panel * kPanelRows, begins_run, ends_run, scratch);
+    }
+  }
+  for (std::size_t panel = 0; panel < panels; ++panel) {
+    store_panel(gemm, block, block.first_panel + panel, scratch.wide_sums + panel * kPanelRows);
+  }
+}
+
+template <TileLayout layout>
+void multiply_block_by_tables(const TernaryGemm& gemm, const GemmBlock& block,
+                              TableScratch& scratch) {
+  for (std::size_t panel = block.first_panel; panel < block.last_panel; panel += kTablePanels) {
+    const std::size_t last_panel =
+        block.last_panel - panel < kTablePanels ? block.last_panel : panel + kTablePanels;
+    for (std::size_t token = block.first_token; token < block.last_token; token += kTableTokens) {
+      const std::size_t last_token =
+          block.last_token - token < kTableTokens ? block.last_token : token + kTableTokens;
+      multiply_by_tables<layout>(gemm, {panel, last_panel, token, last_token}, scratch);
+    }
+  }
+}
+
+/// A table with these kernels, worth their while from `least_tokens` tokens on.
+constexpr KernelTable with_table_gemm(KernelTable table, std::size_t least_tokens) {
+  table.table_gemm_t16 = multiply_block_by_tables<TileLayout::t16>;
+  table.table_gemm_t2 = multiply_block_by_tables<TileLayout::t2>;
+  table.table_gemm_least_tokens = least_tokens;
+  return table;
+}
+
+}  // namespace
+}  // namespace bitnet::kernels

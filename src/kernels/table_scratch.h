@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// What one pass of the products by table lookup serves, and its working memory
+// (table_gemm-inl.h).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "ternary/tile_layout.h"
+
+namespace bitnet::kernels {
+
+inline constexpr std::size_t kTableTokens = 32;
+inline constexpr std::size_t kTablePanels = 40;  ///< 1280 rows: their sums take 240 KB
+inline constexpr std::size_t kTableInputs = 4;
+inline constexpr std::size_t kTableEntries = 81;  ///< 3^4
+inline constexpr std::size_t kMostStepTables = 5;
+
+struct TableScratch {
+  alignas(64) std::int16_t tables[kMostStepTables][kTableEntries][kTableTokens];
+  alignas(64) std::int16_t narrow_sums[kTablePanels * kPanelRows][kTableTokens];
+  alignas(64) std::int32_t wide_sums[kTablePanels * kPanelRows][kTableTokens];
+};
+
+/// Where the entries of a panel's rows start, in words from the start of their tables.
+struct TableOffsets {
+  alignas(64) std::uint16_t of_bytes[kPanelRows][4];
+  alignas(64) std::uint32_t of_top_fields[kPanelRows];  ///< t16 only
+};
+
+}  // namespace bitnet::kernels
