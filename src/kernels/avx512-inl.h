@@ -154,6 +154,9 @@ struct Trits {
 
 inline RowSums zero_sums() { return {_mm512_setzero_si512()}; }
 inline void store(std::int32_t* p, RowSums sums) { _mm512_storeu_si512(p, sums.v); }
+inline void add_to(std::int32_t* p, RowSums sums) {
+  _mm512_storeu_si512(p, _mm512_add_epi32(_mm512_loadu_si512(p), sums.v));
+}
 inline __m512i load_tile(const std::uint8_t* bytes) { return _mm512_loadu_si512(bytes); }
 inline __m512i broadcast_codes(const std::int8_t* codes) {
   std::int32_t four_codes;
@@ -394,3 +397,4 @@ void nibble_dot(const std::uint8_t* panel, std::size_t steps, const std::int8_t*
 }  // namespace bitnet::kernels
 
 #include "kernels/kernel_table-inl.h"
+#include "kernels/unpacked_gemm-inl.h"

@@ -4,5 +4,5 @@
 
 namespace bitnet::kernels {
 constinit const KernelTable kAvx512VbmiTable =
-    make_table("avx512-vbmi", Isa::avx512, TileLayout::t16);
+    with_unpacked_gemm(make_table("avx512-vbmi", Isa::avx512, TileLayout::t16));
 }

@@ -3,5 +3,6 @@
 #include "kernels/avx512-inl.h"
 
 namespace bitnet::kernels {
-constinit const KernelTable kAvx512VnniTable = make_table("avx512-vnni", Isa::avx512);
+constinit const KernelTable kAvx512VnniTable =
+    with_unpacked_gemm(make_table("avx512-vnni", Isa::avx512));
 }

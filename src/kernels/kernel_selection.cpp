@@ -39,6 +39,15 @@ Tables detect() {
   return tables;
 }
 
+bool is_intel() {
+#if defined(__x86_64__)
+  static const bool is = (__builtin_cpu_init(), __builtin_cpu_is("intel") != 0);
+  return is;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 const KernelTable* const* runnable_tables() {
@@ -56,17 +65,13 @@ const KernelTable* find_table(Isa isa) {
   return best;
 }
 
-// Measured on matrices that come from memory, two bits a weight: Intel's prefetchers stop at the
-// end of a 4 KB page, and software that asks two pages ahead raises 57 % of the read bandwidth to
-// 90 % (Sapphire Rapids). On AMD Zen 4 they cross pages by themselves, and asking costs
+// Both measured on Sapphire Rapids and Zen 4 (docs/performance.md). Intel's prefetchers stop at the
+// end of a 4 KB page: software that asks two pages ahead raises a product of one token from half of
+// the read bandwidth to four fifths. AMD's cross pages by themselves, and asking costs
 // instructions.
-std::size_t tile_prefetch() {
-#if defined(__x86_64__)
-  static const bool is_intel = (__builtin_cpu_init(), __builtin_cpu_is("intel") != 0);
-  return is_intel ? 8192 : 0;
-#else
-  return 0;
-#endif
-}
+std::size_t tile_prefetch() { return is_intel() ? 8192 : 0; }
+
+// Intel's two vector ports do dot products and unpack digits alike; AMD has ports to spare.
+std::size_t tokens_to_unpack_once() { return is_intel() ? 16 : 0; }
 
 }  // namespace bitnet::kernels

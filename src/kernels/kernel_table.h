@@ -39,6 +39,7 @@ struct TernaryGemm {
   std::size_t groups;         ///< scales per row; 1 unless grouped
   std::size_t group_inputs;   ///< inputs per group; grouped kernels only
   std::size_t prefetch;       ///< tiles this many bytes ahead are asked for (one token); 0: none
+  std::size_t unpack_once;    ///< tokens from which on digits may be unpacked once; 0: never
 
   const std::int8_t* codes;  ///< [T, code_stride], zero from K to steps * step_inputs
   std::size_t code_stride;
@@ -195,8 +196,9 @@ struct KernelTable {
 const KernelTable* const* runnable_tables();
 /// The best table of an ISA on this CPU, or nullptr.
 const KernelTable* find_table(Isa isa);
-/// TernaryGemm::prefetch for this CPU.
+/// TernaryGemm::prefetch and TernaryGemm::unpack_once for this CPU.
 std::size_t tile_prefetch();
+std::size_t tokens_to_unpack_once();
 
 // One per ISA file: its only external symbol.
 extern const KernelTable kScalarTable;

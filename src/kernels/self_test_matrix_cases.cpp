@@ -174,12 +174,13 @@ void multiply(const ProductKernel& kernel, const TernaryGemm& gemm, std::size_t 
 }
 
 void record_sums(const ProductKernel& kernel, const Product& product, const ProductShape& shape,
-                 const std::string& name, Record& record) {
+                 std::size_t unpack_once, const std::string& name, Record& record) {
   TernaryGemm gemm = product.description();
+  gemm.unpack_once = unpack_once;
   auto sums = output_buffer<std::int32_t>(shape.tokens * shape.groups * shape.rows);
   gemm.sums = sums.data() + kShift;
   multiply(kernel, gemm, product.panels(), shape.tokens);
-  add_case(record, name + ", sums", sums);
+  add_case(record, message(name, ", sums, unpacked once from ", unpack_once), sums);
 }
 
 /// scale_step 0: one scale for all tokens and, ungrouped, one for all rows; and no bias.
@@ -204,7 +205,9 @@ void record_product(const ProductKernel& kernel, Record& record) {
       const Product operands(layout, shape, fill);
       const std::string name = message("T ", shape.tokens, ", N ", shape.rows, ", K ", shape.inputs,
                                        ", groups ", shape.groups, ", ", fill.name);
-      record_sums(kernel, operands, shape, name, record);
+      for (const std::size_t unpack_once : {0, 4}) {  // where a table has both ways
+        record_sums(kernel, operands, shape, unpack_once, name, record);
+      }
       record_outputs(kernel, operands, shape, 0, name, record);
       record_outputs(kernel, operands, shape, 1, name, record);
     }

@@ -69,6 +69,7 @@ kernels::TernaryGemm describe(const TernaryWeight& weight, const ActivationPanel
   gemm.code_stride = x.stride;
   gemm.code_sums = x.code_sums.data();
   gemm.prefetch = kernels::tile_prefetch();
+  gemm.unpack_once = kernels::tokens_to_unpack_once();
   return gemm;
 }
 
