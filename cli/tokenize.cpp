@@ -4,6 +4,7 @@
 #include <bitnet/error.h>
 #include <bitnet/tokenizer.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <iostream>
 #include <memory>
