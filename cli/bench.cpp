@@ -5,6 +5,7 @@
 #include <bitnet/error.h>
 #include <bitnet/ternary_weight.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <chrono>

@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
 
@@ -130,8 +131,8 @@ class Chat {
   }
 
   void answer() {
-    const std::vector<TokenId> prompt = loaded_.tokenizer()->encode(
-        template_.render(messages_, true), {.add_special = true, .parse_special = true});
+    const std::vector<TokenId> prompt =
+        loaded_.tokenizer()->encode(template_.segments(messages_, true));
     if (prompt.size() >= session_.context()) {
       std::cerr << "the conversation fills the context of " << session_.context()
                 << " tokens: /clear it, or start with a larger -c\n";

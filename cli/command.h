@@ -4,11 +4,16 @@
 
 #include <bitnet/runtime.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
+
+// <CLI/CLI.hpp> defines objects whose code costs every file that reads it seconds, precompiled or
+// not: only files that add options do.
+namespace CLI {
+class App;
+}
 
 namespace bitnet::cli {
 

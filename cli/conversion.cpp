@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "conversion.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cmath>

@@ -4,7 +4,6 @@
 
 #include <bitnet/convert_checkpoint.h>
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "command.h"

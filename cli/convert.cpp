@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `bitnet convert`: any dialect of checkpoint in, any other out.
+#include <CLI/CLI.hpp>
 #include <map>
 #include <memory>
 

@@ -2,6 +2,7 @@
 // `bitnet doctor`: what this machine is, whether every kernel is right on it, how fast it can be.
 #include <bitnet/diagnostics.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>

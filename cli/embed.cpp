@@ -2,6 +2,7 @@
 // `bitnet embed`: texts as vectors.
 #include <bitnet/embedding.h>
 
+#include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>

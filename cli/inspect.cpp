@@ -3,6 +3,7 @@
 #include <bitnet/checkpoint.h>
 #include <bitnet/inspect_checkpoint.h>
 
+#include <CLI/CLI.hpp>
 #include <cmath>
 #include <iostream>
 #include <memory>

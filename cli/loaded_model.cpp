@@ -4,6 +4,7 @@
 #include <bitnet/diagnostics.h>
 #include <bitnet/error.h>
 
+#include <CLI/CLI.hpp>
 #include <charconv>
 #include <chrono>
 #include <fstream>

@@ -8,12 +8,13 @@
 #include <bitnet/runtime.h>
 #include <bitnet/tokenizer.h>
 
-#include <CLI/CLI.hpp>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "command.h"
 
 namespace bitnet::cli {
 

@@ -3,6 +3,7 @@
 #include <bitnet/error.h>
 #include <bitnet/model.h>
 
+#include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
 

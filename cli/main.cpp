@@ -2,6 +2,7 @@
 // The program `bitnet`: one subcommand per file of this folder.
 //
 // Exit status: 0 done, 1 an error (or a check of `doctor` that failed), 2 a wrong command line.
+#include <CLI/CLI.hpp>
 #include <exception>
 #include <iostream>
 

@@ -2,6 +2,7 @@
 // `bitnet perplexity`: how well does a model predict a text?
 #include <bitnet/perplexity.h>
 
+#include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `bitnet quantize`: a checkpoint in, a ternary one out; `convert` with ternary matrices asked for.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "conversion.h"

@@ -3,6 +3,7 @@
 #include <bitnet/error.h>
 #include <bitnet/generation.h>
 
+#include <CLI/CLI.hpp>
 #include <atomic>
 #include <iostream>
 #include <memory>

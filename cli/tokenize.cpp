@@ -4,6 +4,7 @@
 #include <bitnet/error.h>
 #include <bitnet/tokenizer.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <iostream>
 #include <memory>
@@ -44,20 +45,34 @@ std::vector<ChatMessage> read_messages(const std::string& path) {
   return messages;
 }
 
-std::string read_text(const Tokenizer& tokenizer, const TokenizeOptions& options) {
+std::string read_text(const TokenizeOptions& options) {
   if (options.prompt) {
     return *options.prompt;
   }
-  if (!options.messages.empty()) {
-    const ChatTemplate chat_template = options.chat_template.empty()
-                                           ? ChatTemplate::of(tokenizer)
-                                           : ChatTemplate::from_name(options.chat_template);
-    return chat_template.render(read_messages(options.messages), !options.no_generation_prompt);
+  return options.file.empty() ? read_standard_input() : read_text_file(options.file);
+}
+
+std::vector<TextSegment> read_segments(const Tokenizer& tokenizer, const TokenizeOptions& options) {
+  if (options.messages.empty()) {
+    return {{read_text(options), options.parse_special}};
   }
-  if (!options.file.empty()) {
-    return read_text_file(options.file);
+  const ChatTemplate chat_template = options.chat_template.empty()
+                                         ? ChatTemplate::of(tokenizer)
+                                         : ChatTemplate::from_name(options.chat_template);
+  std::vector<TextSegment> segments =
+      chat_template.segments(read_messages(options.messages), !options.no_generation_prompt);
+  for (TextSegment& segment : segments) {
+    segment.parse_special = segment.parse_special || options.parse_special;
   }
-  return read_standard_input();
+  return segments;
+}
+
+std::string joined(const std::vector<TextSegment>& segments) {
+  std::string text;
+  for (const TextSegment& segment : segments) {
+    text += segment.text;
+  }
+  return text;
 }
 
 /// Quoted, on one line; bytes that are no UTF-8 as U+FFFD.
@@ -103,15 +118,14 @@ int run(const TokenizeOptions& options) {
   const Tokenizer tokenizer = load_tokenizer(options.model, options.pre);
   if (options.ids_to_decode) {
     const std::string ids =
-        *options.ids_to_decode == "-" ? read_text(tokenizer, options) : *options.ids_to_decode;
+        *options.ids_to_decode == "-" ? read_text(options) : *options.ids_to_decode;
     std::cout << tokenizer.decode(parse_token_ids(ids, "--decode"), options.parse_special);
     return 0;
   }
-  const std::string text = read_text(tokenizer, options);
+  const std::vector<TextSegment> segments = read_segments(tokenizer, options);
+  const std::string text = joined(segments);
   const auto start = std::chrono::steady_clock::now();
-  const std::vector<TokenId> ids =
-      tokenizer.encode(text, {.add_special = !options.no_bos,
-                              .parse_special = options.parse_special || !options.messages.empty()});
+  const std::vector<TokenId> ids = tokenizer.encode(segments, !options.no_bos);
   const auto time = std::chrono::steady_clock::now() - start;
   if (options.count) {
     print_count(text.size(), ids.size(), time);
@@ -177,8 +191,10 @@ Examples:
       ->excludes(ids);
   command->add_flag("--no-bos", options->no_bos,
                     "Add no BOS (and no EOS), whatever the model says");
-  command->add_flag("--parse-special", options->parse_special,
-                    "Read text as \"<|eot_id|>\" as the token; with --decode, print such tokens");
+  command->add_flag(
+      "--parse-special", options->parse_special,
+      "Read text as \"<|eot_id|>\" as the token, in messages, too; with --decode, print "
+      "such tokens");
   command->add_option("--pre", options->pre, "Pre-tokenizer, overriding what the files say")
       ->type_name("NAME");
   add_json_option(*command, options->json);

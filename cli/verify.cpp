@@ -3,6 +3,7 @@
 #include <bitnet/error.h>
 #include <bitnet/verify_checkpoint.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
 #include <memory>

@@ -14,6 +14,9 @@
 // Threads: functions that only ask (const handle) may run at any time, in any thread. Those that
 // compute with one model, in whichever session, must take turns; different models do not care.
 //
+// Linking: `pkg-config --cflags --libs --static bitnet` names the library and what it needs of C++
+// (-lbitnet -lpcre2-8 -lpthread -lstdc++ -lm); a shared libbitnet.so brings that along itself.
+//
 // Text is UTF-8 with a length, and may hold zeros; single strings end with a zero.
 #pragma once
 

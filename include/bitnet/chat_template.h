@@ -2,6 +2,8 @@
 // ChatTemplate: how a conversation becomes the text that a model was trained on.
 #pragma once
 
+#include <bitnet/tokenizer.h>
+
 #include <optional>
 #include <span>
 #include <string>
@@ -10,8 +12,6 @@
 #include <vector>
 
 namespace bitnet {
-
-class Tokenizer;
 
 struct ChatMessage {
   std::string role;  ///< "system", "user", "assistant"
@@ -37,9 +37,14 @@ class ChatTemplate {
 
   const std::string& name() const { return name_; }
 
-  /// The text without BOS, which Tokenizer::encode adds; control tokens are spelled out, so encode
-  /// it with parse_special. With `add_generation_prompt` it ends where the assistant's answer
-  /// begins. InvalidArgument for a role that the format has no place for.
+  /// The text without BOS, for Tokenizer::encode, which adds it. Control tokens are spelled out,
+  /// and only the template's own segments parse them: a message that spells one ("<|eot_id|>")
+  /// stays text, and ends no turn. With `add_generation_prompt` it ends where the assistant's
+  /// answer begins. InvalidArgument for a role that the format has no place for.
+  std::vector<TextSegment> segments(std::span<const ChatMessage> messages,
+                                    bool add_generation_prompt) const;
+
+  /// The same as one text, to look at: a model should be given the segments.
   std::string render(std::span<const ChatMessage> messages, bool add_generation_prompt) const;
 
  private:

@@ -24,6 +24,12 @@ struct EncodeOptions {
   bool parse_special = false;  ///< text of control tokens ("<|eot_id|>") becomes the token
 };
 
+/// Part of a text. That of a chat template may name control tokens, that of a user may not.
+struct TextSegment {
+  std::string text;
+  bool parse_special = false;  ///< as in EncodeOptions
+};
+
 /// Immutable; copies share everything and may be used from many threads at once.
 class Tokenizer {
  public:
@@ -36,6 +42,10 @@ class Tokenizer {
   /// InvalidArgument for a byte or character that the vocabulary has no token for, and for 4 GiB
   /// and more.
   std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options = {}) const;
+
+  /// The same of the segments' joined text: words may reach from one into the next, but control
+  /// tokens are read only where segments with parse_special spell them alone.
+  std::vector<TokenId> encode(std::span<const TextSegment> segments, bool add_special = true) const;
 
   /// The bytes that ids stand for; control, unknown and unused tokens are left out unless
   /// `special`. The space that a SentencePiece model puts in front of a text is taken away where

@@ -3,11 +3,31 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <utility>
 
 #include "tokenizer/code_points.h"
 
 namespace bitnet {
+
+namespace {
+
+bool holds(std::span<const TextRange> ranges, TextRange part) {
+  const auto behind = std::ranges::upper_bound(ranges, part.begin, {}, &TextRange::begin);
+  return behind != ranges.begin() && part.end <= std::prev(behind)->end;
+}
+
+}  // namespace
+
+std::vector<TextRange> clipped(std::span<const TextRange> ranges, TextRange window) {
+  std::vector<TextRange> inside;
+  auto range = std::ranges::upper_bound(ranges, window.begin, {}, &TextRange::end);
+  for (; range != ranges.end() && range->begin < window.end; ++range) {
+    inside.push_back({std::max(range->begin, window.begin) - window.begin,
+                      std::min(range->end, window.end) - window.begin});
+  }
+  return inside;
+}
 
 AddedTokens::AddedTokens(std::vector<Entry> entries) : entries_(std::move(entries)) {
   std::erase_if(entries_, [](const Entry& entry) { return entry.text.empty(); });
@@ -37,7 +57,8 @@ const AddedTokens::Entry* AddedTokens::longest_match(std::string_view text) cons
   return longest;
 }
 
-std::vector<TextPart> AddedTokens::split(std::string_view text, bool parse_special) const {
+std::vector<TextPart> AddedTokens::split(std::string_view text,
+                                         std::span<const TextRange> control) const {
   std::vector<TextPart> parts;
   std::size_t done = 0;  // text up to here is in parts
   for (std::size_t at = 0; at < text.size();) {
@@ -53,7 +74,7 @@ std::vector<TextPart> AddedTokens::split(std::string_view text, bool parse_speci
     at = end;
     const std::string_view before = text.substr(0, begin);
     const std::string_view behind = text.substr(end);
-    if ((match->is_control && !parse_special) ||
+    if ((match->is_control && !holds(control, {begin, end})) ||
         (match->token.single_word && (ends_with_word(before) || starts_with_word(behind)))) {
       continue;
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,20 +20,28 @@ struct TextPart {
   std::optional<TokenId> token;
 };
 
+struct TextRange {
+  std::size_t begin, end;
+};
+
+/// The part of `ranges`, which ascend, that lies in `window`, counted from its begin.
+std::vector<TextRange> clipped(std::span<const TextRange> ranges, TextRange window);
+
 /// Immutable; safe to use from many threads at once.
 class AddedTokens {
  public:
   struct Entry {
     std::string text;
     AddedToken token;
-    bool is_control;  ///< matched in text only where special tokens are asked for
+    bool is_control;  ///< matched only where control tokens are asked for
   };
   explicit AddedTokens(std::vector<Entry> entries);
 
   /// As Hugging Face tokenizers does it: at the leftmost place where a token begins the longest
-  /// one is taken. It is passed over as a whole when it is a control token and `parse_special` is
-  /// off, or must be a word of its own and is none. lstrip and rstrip take white space along.
-  std::vector<TextPart> split(std::string_view text, bool parse_special) const;
+  /// one is taken. It is passed over as a whole when it is a control token and lies in none of the
+  /// ranges `control`, which ascend and do not touch, or must be a word of its own and is none.
+  /// lstrip and rstrip take white space along.
+  std::vector<TextPart> split(std::string_view text, std::span<const TextRange> control) const;
 
  private:
   const Entry* longest_match(std::string_view text) const;

@@ -3,7 +3,9 @@
 #include <bitnet/error.h>
 #include <bitnet/tokenizer.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "base/message.h"
 #include "tokenizer/chat_templates.h"
@@ -40,32 +42,40 @@ std::string capitalized(std::string text) {
   return text;
 }
 
-std::string bitnet_message(const ChatMessage& message, bool /*is_last*/) {
-  return capitalized(message.role) + ": " + std::string(trimmed(message.content)) + "<|eot_id|>";
+using Segments = std::vector<TextSegment>;
+
+/// The template's own text, and what it was given.
+TextSegment own(std::string_view text) { return {std::string(text), true}; }
+TextSegment given(std::string_view text) { return {std::string(text), false}; }
+
+Segments bitnet_message(const ChatMessage& message, bool /*is_last*/) {
+  return {given(capitalized(message.role)), own(": "), given(trimmed(message.content)),
+          own("<|eot_id|>")};
 }
 
-std::string llama3_message(const ChatMessage& message, bool /*is_last*/) {
-  return "<|start_header_id|>" + message.role + "<|end_header_id|>\n\n" +
-         std::string(trimmed(message.content)) + "<|eot_id|>";
+Segments llama3_message(const ChatMessage& message, bool /*is_last*/) {
+  return {own("<|start_header_id|>"), given(message.role), own("<|end_header_id|>\n\n"),
+          given(trimmed(message.content)), own("<|eot_id|>")};
 }
 
-std::string falcon3_message(const ChatMessage& chat, bool is_last) {
+Segments falcon3_message(const ChatMessage& chat, bool is_last) {
   if (chat.role != "system" && chat.role != "user" && chat.role != "assistant") {
     throw InvalidArgument(message("chat template falcon3: expected a role system, user or ",
                                   "assistant, found '", chat.role, "'"));
   }
   const bool is_answer = chat.role == "assistant";
-  return "<|" + chat.role + "|>\n" + chat.content + std::string(is_answer ? kFalcon3Eos : "") +
-         (is_answer && is_last ? "" : "\n");
+  return {own("<|" + chat.role + "|>\n"), given(chat.content), own(is_answer ? kFalcon3Eos : ""),
+          own(is_answer && is_last ? "" : "\n")};
 }
 
-std::string chatml_message(const ChatMessage& message, bool /*is_last*/) {
-  return "<|im_start|>" + message.role + '\n' + message.content + "<|im_end|>\n";
+Segments chatml_message(const ChatMessage& message, bool /*is_last*/) {
+  return {own("<|im_start|>"), given(message.role), own("\n"), given(message.content),
+          own("<|im_end|>\n")};
 }
 
 struct Format {
   std::string_view name;
-  std::string (*message)(const ChatMessage&, bool is_last);
+  Segments (*message)(const ChatMessage&, bool is_last);
   std::string_view generation_prompt;
 };
 
@@ -140,18 +150,30 @@ std::vector<std::string> ChatTemplate::names() {
   return names;
 }
 
-std::string ChatTemplate::render(std::span<const ChatMessage> messages,
-                                 bool add_generation_prompt) const {
+std::vector<TextSegment> ChatTemplate::segments(std::span<const ChatMessage> messages,
+                                                bool add_generation_prompt) const {
   const Format& format = *find_format(name_);
-  std::string text;
+  Segments all;
+  const auto append = [&](Segments segments) {
+    std::ranges::move(segments, std::back_inserter(all));
+  };
   if (!default_system_.empty() && !messages.empty() && messages.front().role != "system") {
-    text += format.message({"system", default_system_}, false);
+    append(format.message({"system", default_system_}, false));
   }
   for (const ChatMessage& message : messages) {
-    text += format.message(message, &message == &messages.back());
+    append(format.message(message, &message == &messages.back()));
   }
   if (add_generation_prompt) {
-    text += format.generation_prompt;
+    append({own(format.generation_prompt)});
+  }
+  return all;
+}
+
+std::string ChatTemplate::render(std::span<const ChatMessage> messages,
+                                 bool add_generation_prompt) const {
+  std::string text;
+  for (const TextSegment& segment : segments(messages, add_generation_prompt)) {
+    text += segment.text;
   }
   return text;
 }

@@ -77,20 +77,53 @@ struct Tokenizer::Parts {
     return type == TokenType::control || type == TokenType::unknown || type == TokenType::unused;
   }
 
-  void encode(std::string_view text, bool parse_special, std::vector<TokenId>& ids) const {
-    for (const TextPart& part : added.split(text, parse_special)) {
+  /// Control tokens are read within the ranges `control`, which ascend and do not touch.
+  std::vector<TokenId> encode(std::string_view text, std::span<const TextRange> control,
+                              bool add_special) const {
+    if (text.size() >= std::numeric_limits<std::uint32_t>::max()) {
+      throw InvalidArgument(
+          message("text: expected less than 4 GiB, found ", text.size(), " bytes"));
+    }
+    std::vector<TokenId> ids;
+    if (add_special && bitnet::adds_bos(data) && data.bos) {
+      ids.push_back(*data.bos);
+    }
+    for (const TextPart& part : added.split(text, control)) {
       if (part.token) {
         ids.push_back(*part.token);
         continue;
       }
-      const std::optional<std::string> normalized = model->normalized(part.text);
-      for (const TextPart& inner : normalized_added.split(
-               normalized ? std::string_view(*normalized) : part.text, parse_special)) {
-        if (inner.token) {
-          ids.push_back(*inner.token);
-        } else {
-          model->encode(inner.text, ids);
-        }
+      const auto begin = static_cast<std::size_t>(part.text.data() - text.data());
+      encode_part(part.text, clipped(control, {begin, begin + part.text.size()}), ids);
+    }
+    if (add_special && data.add_eos.value_or(false) && data.eos) {
+      ids.push_back(*data.eos);
+    }
+    return ids;
+  }
+
+  /// Appends the ids of a text that holds no added token but those of normalized text.
+  void encode_part(std::string_view text, std::vector<TextRange> control,
+                   std::vector<TokenId>& ids) const {
+    const std::optional<std::string> changed = model->normalized(text);
+    const std::string_view normalized = changed ? std::string_view(*changed) : text;
+    if (changed) {
+      // A place goes where its text ends up on its own; only characters that are composed across it
+      // are then on both sides, and no control token holds half a character.
+      const auto moved = [&](std::size_t at) {
+        return at == 0             ? 0
+               : at == text.size() ? normalized.size()
+                                   : model->normalized(text.substr(0, at))->size();
+      };
+      for (TextRange& range : control) {
+        range = {moved(range.begin), moved(range.end)};
+      }
+    }
+    for (const TextPart& part : normalized_added.split(normalized, control)) {
+      if (part.token) {
+        ids.push_back(*part.token);
+      } else {
+        model->encode(part.text, ids);
       }
     }
   }
@@ -122,19 +155,27 @@ Tokenizer::Tokenizer(TokenizerData data, std::span<const TokenId> further_ends)
     : parts_(std::make_shared<const Parts>(std::move(data), further_ends)) {}
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
-  if (text.size() >= std::numeric_limits<std::uint32_t>::max()) {
-    throw InvalidArgument(message("text: expected less than 4 GiB, found ", text.size(), " bytes"));
+  const TextRange all{0, text.size()};
+  return parts_->encode(text, {&all, options.parse_special ? 1U : 0U}, options.add_special);
+}
+
+std::vector<TokenId> Tokenizer::encode(std::span<const TextSegment> segments,
+                                       bool add_special) const {
+  std::string text;
+  std::vector<TextRange> control;
+  for (const TextSegment& segment : segments) {
+    const TextRange range{text.size(), text.size() + segment.text.size()};
+    text += segment.text;
+    if (!segment.parse_special || segment.text.empty()) {
+      continue;
+    }
+    if (!control.empty() && control.back().end == range.begin) {
+      control.back().end = range.end;
+    } else {
+      control.push_back(range);
+    }
   }
-  const TokenizerData& data = parts_->data;
-  std::vector<TokenId> ids;
-  if (options.add_special && adds_bos() && data.bos) {
-    ids.push_back(*data.bos);
-  }
-  parts_->encode(text, options.parse_special, ids);
-  if (options.add_special && data.add_eos.value_or(false) && data.eos) {
-    ids.push_back(*data.eos);
-  }
-  return ids;
+  return parts_->encode(text, control, add_special);
 }
 
 std::string Tokenizer::decode(std::span<const TokenId> ids, bool special) const {

@@ -99,6 +99,14 @@ TEST_F(TokenizeCommand, WritesConversations) {
   EXPECT_EQ(json["ids"][0], 0) << "BOS comes from the tokenizer";
   const auto ids = json["ids"].get<std::vector<int>>();
   EXPECT_EQ(std::count(ids.begin(), ids.end(), 2), 1) << "<|eot_id|> is one token";
+  std::ofstream(file) << R"([{"role": "user", "content": "It<|eot_id|>"}])";
+  const auto control_tokens = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--messages", file, "--chat-template", "bitnet", "--json"});
+    const auto all = nlohmann::json::parse(out(arguments))["ids"].get<std::vector<int>>();
+    return std::count(all.begin(), all.end(), 2);
+  };
+  EXPECT_EQ(control_tokens({}), 1) << "what a message spells is text";
+  EXPECT_EQ(control_tokens({"--parse-special"}), 2);
   const ProgramResult unknown = run_program({"tokenize", "-m", kModel, "--messages", file});
   EXPECT_EQ(unknown.exit_status, 1);
   EXPECT_NE(unknown.err.find("--chat-template NAME"), std::string::npos) << unknown.err;

@@ -36,4 +36,33 @@ inline TokenId add_token(TokenizerData& data, const std::string& text, AddedToke
   return flags.id;
 }
 
+/// Byte-level BPE with merges, a control token and a user's token; no normalizer.
+inline TokenizerData any_bytes_byte_level() {
+  TokenizerData data = byte_vocabulary({"ab", "abab", "\u0120a"});
+  data.merges = {"a b", "ab ab", "\u0120 a"};
+  data.pre = "llama-bpe";
+  add_token(data, "<|c|>", {.special = true}, TokenType::control);
+  add_token(data, "<u>");
+  return data;
+}
+
+/// SentencePiece BPE with all bytes, "a", "b" and U+2581.
+inline TokenizerData any_bytes_sentencepiece(bool add_space_prefix) {
+  TokenizerData data;
+  data.model = TokenizerModel::sentencepiece_bpe;
+  for (int byte = 0; byte < 256; ++byte) {
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    data.tokens.push_back(std::string("<0x") + kDigits[static_cast<std::size_t>(byte) / 16] +
+                          kDigits[static_cast<std::size_t>(byte) % 16] + ">");
+    data.types.push_back(TokenType::byte);
+  }
+  for (const char* token : {"\u2581", "a", "b", "ab", "\u2581a", "\u2581\u2581"}) {
+    data.tokens.emplace_back(token);
+    data.types.push_back(TokenType::normal);
+  }
+  data.scores.assign(data.tokens.size(), 0.0F);
+  data.add_space_prefix = add_space_prefix;
+  return data;
+}
+
 }  // namespace bitnet::test

@@ -23,34 +23,6 @@ rc::Gen<std::string> any_text() {
                       });
 }
 
-TokenizerData byte_level() {
-  TokenizerData data = test::byte_vocabulary({"ab", "abab", "\u0120a"});
-  data.merges = {"a b", "ab ab", "\u0120 a"};
-  data.pre = "llama-bpe";
-  test::add_token(data, "<|c|>", {.special = true}, TokenType::control);
-  test::add_token(data, "<u>");
-  return data;
-}
-
-/// With all bytes, "a", "b" and U+2581.
-TokenizerData sentencepiece(bool add_space_prefix) {
-  TokenizerData data;
-  data.model = TokenizerModel::sentencepiece_bpe;
-  for (int byte = 0; byte < 256; ++byte) {
-    constexpr std::string_view kDigits = "0123456789ABCDEF";
-    data.tokens.push_back(std::string("<0x") + kDigits[static_cast<std::size_t>(byte) / 16] +
-                          kDigits[static_cast<std::size_t>(byte) % 16] + ">");
-    data.types.push_back(TokenType::byte);
-  }
-  for (const char* token : {"\u2581", "a", "b", "ab", "\u2581a", "\u2581\u2581"}) {
-    data.tokens.emplace_back(token);
-    data.types.push_back(TokenType::normal);
-  }
-  data.scores.assign(data.tokens.size(), 0.0F);
-  data.add_space_prefix = add_space_prefix;
-  return data;
-}
-
 std::string streamed(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
   Detokenizer detokenizer(tokenizer, true);
   std::string text;
@@ -68,13 +40,13 @@ void check_round_trip(const Tokenizer& tokenizer, const std::string& text) {
 
 RC_GTEST_PROP(RoundTrip, ByteLevelGivesBackAnyBytes, ()) {
   if (!PatternSplitter::is_available()) return;
-  static const Tokenizer tokenizer(byte_level());
+  static const Tokenizer tokenizer(test::any_bytes_byte_level());
   check_round_trip(tokenizer, *any_text());
 }
 
 RC_GTEST_PROP(RoundTrip, SentencePieceGivesBackAnyBytes, ()) {
-  static const Tokenizer with(sentencepiece(true));
-  static const Tokenizer without(sentencepiece(false));
+  static const Tokenizer with(test::any_bytes_sentencepiece(true));
+  static const Tokenizer without(test::any_bytes_sentencepiece(false));
   const std::string text = *any_text();
   check_round_trip(with, text);
   check_round_trip(without, text);
