@@ -34,7 +34,9 @@ function bitnet_speed(report, {test, threads}) {
 
 function llama_bench_speed(program, rows, {prompt, generation, threads}) {
   const [row] = rows;
-  if (rows.length !== 1 || !(row.avg_ts > 0) || row.n_prompt !== prompt || row.n_gen !== generation || row.n_threads !== threads) {
+  const as_asked = rows.length === 1 && row.avg_ts > 0 && row.n_prompt === prompt && row.n_gen === generation &&
+    row.n_threads === threads;
+  if (!as_asked) {
     throw new Error(`${program}: expected the speed of pp${prompt} tg${generation} on ${threads} threads, ` +
       `found ${JSON.stringify(rows)}`);
   }
