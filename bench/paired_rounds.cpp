@@ -4,9 +4,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdint>
 
-#include "base/thread_pool.h"
+#include "machine_probes.h"
 
 namespace bitnet::bench {
 namespace {
@@ -37,29 +36,6 @@ double rate_of(const Task& task, double seconds) {
     }
   }
   return task.work * static_cast<double>(runs) / elapsed;
-}
-
-/// x = (x ^ i) + x is two dependent one-cycle operations that no compiler shortens.
-double core_ghz() {
-  constexpr std::uint64_t kLength = 2'000'000;
-  static volatile std::uint64_t sink = 1;
-  std::uint64_t x = sink;
-  const Stopwatch stopwatch;
-  for (std::uint64_t i = 0; i < kLength; ++i) {
-    x = (x ^ i) + x;
-  }
-  sink = x;
-  return 2.0 * kLength * 1e-9 / stopwatch.seconds();
-}
-
-double region_us(const Runtime& runtime) {
-  constexpr int kRegions = 2000;
-  const auto threads = static_cast<std::size_t>(runtime.threads());
-  const Stopwatch stopwatch;
-  for (int i = 0; i < kRegions; ++i) {
-    runtime.pool().parallel_for(threads, [](std::size_t) {});
-  }
-  return stopwatch.seconds() * 1e6 / kRegions;
 }
 
 }  // namespace

@@ -131,9 +131,9 @@ std::string histogram_chart(const ValueStatistics& values) {
     }
     const double height =
         std::max(1.0, (kBase - kTop) * std::sqrt(static_cast<double>(counts[bin])) / largest);
-    const std::string bar = "M" + decimal(axis.left(bin)) + " 46v-" + decimal(height) + "h" +
-                            decimal(std::max(axis.bin_width() - 0.4, 0.8)) + "v" + decimal(height) +
-                            "z";
+    const std::string bar = std::string("M") + decimal(axis.left(bin)) + " 46v-" + decimal(height) +
+                            "h" + decimal(std::max(axis.bin_width() - 0.4, 0.8)) + "v" +
+                            decimal(height) + "z";
     if (is_outlier(values, bin)) {
       outliers += bar;
       marks += triangle(axis.left(bin) + axis.bin_width() / 2);
