@@ -54,7 +54,7 @@ typedef struct bitnet_error {
 
 /// How the output head is kept in memory.
 enum {
-  BITNET_HEAD_AUTOMATIC = 0,  ///< as stored, but Q8_0 for a head of more than 256 MiB
+  BITNET_HEAD_AUTOMATIC = 0,  ///< as stored; with full_head, Q8_0 for 16 bits above 256 MiB
   BITNET_HEAD_STORED = 1,
   BITNET_HEAD_Q8_0 = 2,
   BITNET_HEAD_Q6_K = 3
@@ -68,6 +68,7 @@ typedef struct bitnet_model_options {
   const char* hidden_act;  ///< "relu2", "silu": of a GGUF file that does not say it; NULL: it does
   const char* linear_class;   ///< "bitlinear", "autobitlinear": how packed scales are meant; NULL
   const char* pre_tokenizer;  ///< name, when the file's is wrong; NULL: the file's
+  int32_t full_head;  ///< 1: generation scores every token, not only those that can be chosen
 } bitnet_model_options;
 
 /// How keys and values are kept.

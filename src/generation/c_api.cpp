@@ -145,7 +145,8 @@ constexpr bitnet_model_options kModelDefaults = {.struct_size = sizeof(bitnet_mo
                                                  .head_type = BITNET_HEAD_AUTOMATIC,
                                                  .hidden_act = nullptr,
                                                  .linear_class = nullptr,
-                                                 .pre_tokenizer = nullptr};
+                                                 .pre_tokenizer = nullptr,
+                                                 .full_head = 0};
 
 constexpr bitnet_session_options kSessionDefaults = {.struct_size = sizeof(bitnet_session_options),
                                                      .context = 0,
@@ -182,6 +183,7 @@ std::shared_ptr<LoadedModel> load(const char* path, const bitnet_model_options* 
                                  HeadType::q6_k};
   LoadOptions load_options;
   load_options.head = choose<HeadType>(kHeads, options.head_type, "head_type");
+  load_options.head_sketch = options.full_head == 0;
   load_options.hidden_act = string_or_none(options.hidden_act);
   load_options.linear_class = string_or_none(options.linear_class);
   const Checkpoint checkpoint = open_checkpoint(&required(path, "path"));

@@ -231,13 +231,20 @@ inline Trits<layout> decode(const std::uint8_t* bytes) {
 }
 
 template <TileLayout layout>
+inline void dot_field(RowSums (&sums)[kRegistersAtOnce],
+                      const Trits<layout> (&trits)[kRegistersAtOnce], std::size_t i,
+                      const std::int8_t* codes) {
+  const __m512i four = broadcast_codes(codes + 4 * i);
+  for (std::size_t v = 0; v < kRegistersAtOnce; ++v) {
+    sums[v].v = _mm512_dpbusd_epi32(sums[v].v, trits[v].field[i], four);
+  }
+}
+
+template <TileLayout layout>
 inline void dot(RowSums (&sums)[kRegistersAtOnce], const Trits<layout> (&trits)[kRegistersAtOnce],
                 const std::int8_t* codes) {
   for (std::size_t i = 0; i < TileGeometry<layout>::kFields; ++i) {
-    const __m512i four = broadcast_codes(codes + 4 * i);
-    for (std::size_t v = 0; v < kRegistersAtOnce; ++v) {
-      sums[v].v = _mm512_dpbusd_epi32(sums[v].v, trits[v].field[i], four);
-    }
+    dot_field<layout>(sums, trits, i, codes);
   }
 }
 

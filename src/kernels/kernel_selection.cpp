@@ -65,7 +65,7 @@ const KernelTable* find_table(Isa isa) {
   return best;
 }
 
-// Both measured on Sapphire Rapids and Zen 4 (docs/performance.md). Intel's prefetchers stop at the
+// Both measured on Emerald Rapids and Zen 4 (docs/performance.md). Intel's prefetchers stop at the
 // end of a 4 KB page: software that asks two pages ahead raises a product of one token from half of
 // the read bandwidth to four fifths. AMD's cross pages by themselves, and asking costs
 // instructions.

@@ -30,8 +30,10 @@ inline void add_unpacked(const UnpackedStep<layout>* digits, std::size_t steps,
     }
   }
   for (std::size_t step = 0; step < steps; ++step) {
-    for (std::size_t m = 0; m < M; ++m) {
-      dot<layout>(acc[m], digits[step], codes + m * stride);
+    for (std::size_t i = 0; i < TileGeometry<layout>::kFields; ++i) {
+      for (std::size_t m = 0; m < M; ++m) {
+        dot_field<layout>(acc[m], digits[step], i, codes + m * stride);
+      }
     }
     codes += TileGeometry<layout>::kStepInputs;
   }
