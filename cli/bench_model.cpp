@@ -51,11 +51,12 @@ struct Row {
 /// One model on one number of threads.
 class ModelBench {
  public:
-  ModelBench(LanguageModel& model, const Runtime& runtime, const ModelBenchOptions& options)
+  ModelBench(LanguageModel& model, int threads, const MachineLimits& limits,
+             const ModelBenchOptions& options)
       : model_(model),
         options_(options),
-        threads_(runtime.threads()),
-        limits_(measure_limits(runtime)),
+        threads_(threads),
+        limits_(limits),
         logits_(model.config().vocab_size) {}
 
   void prompt(std::size_t tokens, std::size_t depth, std::vector<Row>& rows) {
@@ -81,8 +82,6 @@ class ModelBench {
     row.percent_of_limit = 100 * row.gb_per_s / limits_.read_gb_per_s;
     rows.push_back(std::move(row));
   }
-
-  const MachineLimits& limits() const { return limits_; }
 
  private:
   std::vector<TokenId> some_tokens(std::size_t count) const {
@@ -131,9 +130,9 @@ struct Report {
   std::vector<Row> rows;
 };
 
-void measure_all(LanguageModel& model, const Runtime& runtime, const ModelBenchOptions& options,
+void measure_all(LanguageModel& model, int threads, const ModelBenchOptions& options,
                  Report& report) {
-  ModelBench bench(model, runtime, options);
+  ModelBench bench(model, threads, report.limits, options);
   for (const std::size_t depth : options.depths) {
     for (const std::size_t tokens : options.prompts) {
       if (tokens != 0) bench.prompt(tokens, depth, report.rows);
@@ -144,7 +143,6 @@ void measure_all(LanguageModel& model, const Runtime& runtime, const ModelBenchO
   }
   report.bytes_per_token = model.bytes_per_token(false);
   report.memory = model.memory();
-  report.limits = bench.limits();
 }
 
 void print_markdown(const Report& report) {
@@ -196,21 +194,23 @@ int run_model_bench(const ModelBenchOptions& options) {
   Report report;
   report.model = options.synthetic.empty() ? options.model.model : "synthetic " + options.synthetic;
   const std::vector<int> default_threads = {options.model.runtime.threads};
-  for (const int threads : options.threads.empty() ? default_threads : options.threads) {
+  for (const int wanted : options.threads.empty() ? default_threads : options.threads) {
+    const int threads = wanted == 0 ? recommended_threads() : wanted;
+    const Runtime runtime(RuntimeOptions{.threads = threads});
+    // Before the model is loaded: the probe's memory would add to its own.
+    report.limits = measure_limits(runtime);
     if (options.synthetic.empty()) {
       ModelOptions model_options = options.model;
       model_options.runtime.threads = threads;
       LoadedModel loaded(model_options);
       report.load_seconds = loaded.load_seconds();
-      measure_all(loaded.model(), loaded.runtime(), options, report);
+      measure_all(loaded.model(), threads, options, report);
     } else {
-      const Runtime runtime(
-          RuntimeOptions{.threads = threads == 0 ? recommended_threads() : threads});
       const auto start = std::chrono::steady_clock::now();
       const auto model = synthetic_model(model_shape(options.synthetic), runtime);
       report.load_seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      measure_all(*model, runtime, options, report);
+      measure_all(*model, threads, options, report);
     }
   }
   (options.output == "json" ? print_json : print_markdown)(report);

@@ -32,6 +32,8 @@ constexpr int kLargestDigits = 127 * kDigitBase + 127;
 /// z of the header.
 constexpr double kDeviations = 2.4273;
 constexpr std::size_t kChunksPerThread = 8;
+/// Of a chunk, before its pages go back to the system: a fault maps up to 64 KB around its row.
+constexpr std::size_t kMostMappedRows = 64;
 
 /// The factor of |x| in a row's interval, in units of its step. Roundings of the codes, of the
 /// sketch's sums and of its bounds are below sqrt(K) 2^-15 together: the sums' terms are at most
@@ -197,6 +199,7 @@ void HeadSketch::find_thresholds(std::size_t top, float* upper, const Runtime& r
   chunks_ = std::min(panel_count(head_.rows()),
                      kChunksPerThread * static_cast<std::size_t>(runtime.threads()));
   best_.resize(chunks_ * tokens);
+  mapped_rows_.resize(chunks_);
   runtime.pool().parallel_for(chunks_, [&](std::size_t chunk) {
     std::vector<float>* const best = best_.data() + chunk * tokens;
     std::for_each_n(best, tokens, [](std::vector<float>& numbers) { numbers.clear(); });
@@ -236,6 +239,12 @@ void HeadSketch::score_possible(const float* x, float* logits, const Runtime& ru
       }
     }
     exact_rows += count;
+    mapped_rows_[chunk] += count;
+    if (mapped_rows_[chunk] >= kMostMappedRows) {
+      const std::size_t first = first_panel(chunk) * kPanelRows;
+      head_.release_rows(first, last - first);
+      mapped_rows_[chunk] = 0;
+    }
   });
   exact_rows_ = exact_rows;
 }

@@ -78,6 +78,7 @@ class HeadSketch {
   std::size_t chunks_ = 1;                // of panels, for threads
   std::vector<std::vector<float>> best_;  // [chunks, T]: the largest lower ends, a heap
   std::vector<float> thresholds_;         // [T]
+  std::vector<std::size_t> mapped_rows_;  // [chunks]: read since their pages were given back
   std::size_t exact_rows_ = 0;
 };
 

@@ -72,22 +72,31 @@ Projection random_projection(const WeightName& name, std::uint64_t seed, TileAre
   return {builder.finish(name.rows * name.columns / 3), {}};
 }
 
+/// Q6_K where rows are whole blocks of it, else Q8_0: random codes, scales that give them
+/// deviations of about 0.06.
 FloatMatrix random_embedding(std::size_t rows, std::size_t columns, const Runtime& runtime) {
-  const BlockLayout layout = block_layout(Encoding::q8_0);
+  const bool fits_q6_k = columns % block_layout(Encoding::q6_k).elements == 0;
+  const Encoding encoding = fits_q6_k ? Encoding::q6_k : Encoding::q8_0;
+  const BlockLayout layout = block_layout(encoding);
   const std::size_t row_bytes = columns / layout.elements * layout.bytes;
   AlignedVector<std::byte> bytes(rows * row_bytes);
-  constexpr std::size_t kScaleBytes = 2;
-  constexpr std::array kScale = {std::byte{0x00}, std::byte{0x14}};  // 2^-10 as float16
   parallel_rows(runtime, rows, [&](std::size_t row) {
     ByteStream stream(row);
-    std::byte* at = bytes.data() + row * row_bytes;
-    for (std::size_t block = 0; block < columns / layout.elements; ++block, at += layout.bytes) {
-      std::ranges::copy(kScale, at);
-      std::generate_n(at + kScaleBytes, layout.elements,
-                      [&] { return static_cast<std::byte>(stream.below(255) - 127); });
+    std::byte* block = bytes.data() + row * row_bytes;
+    for (std::size_t i = 0; i < columns / layout.elements; ++i, block += layout.bytes) {
+      std::generate_n(block, layout.bytes,
+                      [&] { return static_cast<std::byte>(stream.below(256)); });
+      // Both end or begin with a float16 scale; Q6_K has 16 int8 scales in front of it.
+      constexpr std::array kScale = {std::byte{0x00}, std::byte{0x10}};  // 2^-11
+      if (fits_q6_k) {
+        std::fill_n(block + layout.bytes - 18, 16, std::byte{6});
+        std::ranges::copy(kScale, block + layout.bytes - 2);
+      } else {
+        std::ranges::copy(kScale, block);
+      }
     }
   });
-  return FloatMatrix::from_bytes(std::move(bytes), Encoding::q8_0, rows, columns);
+  return FloatMatrix::from_bytes(std::move(bytes), encoding, rows, columns);
 }
 
 }  // namespace
