@@ -122,13 +122,13 @@ Bound bound_of(const Problem& problem, std::size_t head, CacheType type) {
   return bound;
 }
 
-std::vector<float> attention_over_cache(const Problem& problem, CacheType type) {
+std::vector<float> attention_over_cache(const Problem& problem, CacheType type,
+                                        const Runtime& runtime = Runtime::serial()) {
   const auto pool =
       std::make_shared<KvPagePool>(KvLayout(1, problem.kv_heads, problem.head_dim, type));
   PagedKvCache cache(pool, problem.positions);
   cache.extend(problem.positions);
   const std::size_t width = problem.kv_heads * problem.head_dim;
-  const Runtime& runtime = Runtime::serial();
   for (std::size_t j = 0; j < problem.positions; ++j) {
     cache.write(0, j, problem.keys.data() + j * width, problem.values.data() + j * width,
                 runtime.kernels());
@@ -172,10 +172,28 @@ Problem random_problem(std::size_t head_dim, std::size_t positions, std::size_t 
 TEST(AttentionCaches, ErrorsStayWithinTheBound) {
   for (const CacheType type : {CacheType::f32, CacheType::f16, CacheType::q8_0}) {
     for (const std::size_t head_dim : {2, 16, 48, 128}) {
-      for (const std::size_t positions : {1, 63, 64, 200}) {
-        for (const std::size_t window : {0, 70}) {
+      for (const std::size_t positions : {1, 63, 64, 200, 1100}) {
+        for (const std::size_t window : {0, 70, 600}) {
           SCOPED_TRACE(std::to_string(head_dim) + " " + std::to_string(positions));
           largest_part_of_bound(random_problem(head_dim, positions, window), type);
+        }
+      }
+    }
+  }
+}
+
+/// Long texts are cut into segments, which threads share. Oracle: one thread that takes them in
+/// turn.
+TEST(AttentionSegments, ThreadsChangeNothing) {
+  for (const std::size_t positions : {512, 513, 1024, 1025, 1600}) {
+    for (const std::size_t window : {0, 100, 600, 1100}) {
+      const Problem problem = random_problem(40, positions, window);
+      for (const CacheType type : {CacheType::f32, CacheType::q8_0}) {
+        const std::vector<float> expected = attention_over_cache(problem, type);
+        for (const int threads : {2, 3, 8}) {
+          const Runtime runtime(RuntimeOptions{.threads = threads});
+          EXPECT_EQ(attention_over_cache(problem, type, runtime), expected)
+              << positions << " positions, window " << window << ", threads " << threads;
         }
       }
     }
