@@ -101,9 +101,8 @@ class LanguageModel {
 
 /// How the output head is kept.
 enum class HeadType {
-  /// As stored; of more than 256 MiB in 16 or 32 bits, read from the file where a sketch spares
-  /// most
-  /// of it (LoadOptions::head_sketch), else q8_0.
+  /// As stored. A large one is read from the file where a sketch spares most of it
+  /// (LoadOptions::head_sketch); else, of more than 256 MiB in 16 or 32 bits, it becomes q8_0.
   automatic,
   stored,
   q8_0,

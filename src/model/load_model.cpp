@@ -116,10 +116,13 @@ class Loader {
   }
 
   FloatMatrix load_head(const StoredTensor& tensor) {
+    constexpr std::size_t kWorthMapping = std::size_t{64} << 20;
     constexpr std::size_t kLargeHead = std::size_t{256} << 20;
     const bool is_large = is_float_type(tensor.encoding) && tensor.bytes.size() > kLargeHead;
-    if (options_.head == HeadType::automatic && is_large && options_.head_sketch) {
-      return FloatMatrix::mapped(checkpoint_, tensor);  // few of its rows are ever asked for
+    const FloatMatrix mapped = FloatMatrix::mapped(checkpoint_, tensor);
+    if (options_.head == HeadType::automatic && options_.head_sketch && HeadSketch::suits(mapped) &&
+        tensor.bytes.size() > kWorthMapping) {
+      return mapped;  // few of its rows are ever asked for
     }
     Encoding encoding = tensor.encoding;
     if (options_.head == HeadType::q8_0 || options_.head == HeadType::q6_k) {
