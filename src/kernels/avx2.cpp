@@ -428,7 +428,7 @@ void nibble_dot(const std::uint8_t* panel, std::size_t steps, const std::int8_t*
     __m256i of_low[kHalves] = {};
     for (std::size_t step = 0; step < steps; ++step) {
       const std::uint8_t* bytes = panel + step * kPanelStepBytes;
-      prefetch_step(bytes, row == 0 ? prefetch : 0);
+      prefetch_ahead<kPanelStepBytes>(bytes, row == 0 ? prefetch : 0);
       for (std::size_t half = 0; half < kHalves; ++half) {
         const __m256i packed = _mm256_loadu_si256(
             reinterpret_cast<const __m256i*>(bytes + 4 * (row + half * kRowLanes)));

@@ -330,7 +330,7 @@ inline void accumulate_one_token(const std::uint8_t* panel, std::size_t first_in
   FieldSums upper = {};
   FieldSums lower = {};
   for (std::size_t step = 0; step < steps; ++step) {
-    prefetch_step(panel, prefetch);
+    prefetch_ahead<kPanelStepBytes>(panel, prefetch);
     __m512i broadcast[Geometry::kFields];
     for (std::size_t i = 0; i < Geometry::kFields; ++i) {
       broadcast[i] = broadcast_codes(codes + 4 * i);
@@ -382,7 +382,7 @@ void nibble_dot(const std::uint8_t* panel, std::size_t steps, const std::int8_t*
   NibbleSums of_high[kTiles] = {};
   NibbleSums of_low[kTiles] = {};
   for (std::size_t step = 0; step < steps; ++step) {
-    prefetch_step(panel, prefetch);
+    prefetch_ahead<kPanelStepBytes>(panel, prefetch);
     for (std::size_t tile = 0; tile < kTiles; ++tile) {
       const __m512i packed = load_tile(panel + tile * kTileBytes);
       const __m512i first = _mm512_and_si512(packed, low_nibble);

@@ -3,6 +3,7 @@
 // embedding and an output head are made of (docs/formats/packed_ternary.md has the layouts).
 #pragma once
 
+#include "kernels/prefetch-inl.h"
 #include "kernels/row_ops-inl.h"
 
 namespace bitnet::kernels {
@@ -71,13 +72,14 @@ void blocks_to_f32(const std::byte* blocks, std::size_t n, float* out) {
 /// R rows at once: a row alone would wait for each of its additions.
 template <class Block, std::size_t R>
 void dot_few_rows(const std::byte* rows, std::size_t row_bytes, const float* x, std::size_t n,
-                  float* out) {
+                  std::size_t prefetch, float* out) {
   Floats sums[R];
   for (Floats& sum : sums) {
     sum = splat(0.0F);
   }
   for (std::size_t first = 0; first < n; first += Block::kElements, rows += Block::kBytes) {
     for (std::size_t r = 0; r < R; ++r) {
+      prefetch_ahead<Block::kBytes>(rows + r * row_bytes, prefetch);
       Block::decode(rows + r * row_bytes, [&](std::size_t i, Floats values) {
         sums[r] = add(sums[r], multiply(values, load(x + first + i)));
       });
@@ -92,15 +94,16 @@ void dot_few_rows(const std::byte* rows, std::size_t row_bytes, const float* x, 
 
 /// dot of each decoded row, bit for bit, without storing it.
 template <class Block>
-void dot_rows(const std::byte* rows, std::size_t count, const float* x, std::size_t n, float* out) {
+void dot_rows(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
+              std::size_t prefetch, float* out) {
   constexpr std::size_t kRows = 4;
   const std::size_t row_bytes = n / Block::kElements * Block::kBytes;
   std::size_t r = 0;
   for (; r + kRows <= count; r += kRows) {
-    dot_few_rows<Block, kRows>(rows + r * row_bytes, row_bytes, x, n, out + r);
+    dot_few_rows<Block, kRows>(rows + r * row_bytes, row_bytes, x, n, prefetch, out + r);
   }
   for (; r < count; ++r) {
-    dot_few_rows<Block, 1>(rows + r * row_bytes, row_bytes, x, n, out + r);
+    dot_few_rows<Block, 1>(rows + r * row_bytes, row_bytes, x, n, prefetch, out + r);
   }
 }
 

@@ -142,11 +142,12 @@ struct KernelTable {
   /// for q6_k code * (scale * sub-scale).
   void (*q8_0_to_f32)(const std::byte* blocks, std::size_t n, float* out);
   void (*q6_k_to_f32)(const std::byte* blocks, std::size_t n, float* out);
-  /// out[r] = dot of x [n] and row r of `count` such rows, side by side.
+  /// out[r] = dot of x [n] and row r of `count` such rows, side by side. `prefetch` as in
+  /// TernaryGemm.
   void (*dot_q8_0)(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
-                   float* out);
+                   std::size_t prefetch, float* out);
   void (*dot_q6_k)(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
-                   float* out);
+                   std::size_t prefetch, float* out);
 
   /// Σ |w| in double over 16 virtual lanes, as sum_squares.
   double (*sum_abs)(const float* w, std::size_t n);

@@ -186,14 +186,16 @@ void q6_k_to_f32(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
-void dot_q8_0(const std::byte* rows, std::size_t count, const float* x, std::size_t n, float* out) {
+void dot_q8_0(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
+              std::size_t /*prefetch*/, float* out) {
   std::vector<float> row(n);
   for (std::size_t r = 0; r < count; ++r) {
     q8_0_to_f32(rows + r * (n / 32 * 34), n, row.data());
     out[r] = dot(row.data(), x, n);
   }
 }
-void dot_q6_k(const std::byte* rows, std::size_t count, const float* x, std::size_t n, float* out) {
+void dot_q6_k(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
+              std::size_t /*prefetch*/, float* out) {
   std::vector<float> row(n);
   for (std::size_t r = 0; r < count; ++r) {
     q6_k_to_f32(rows + r * (n / 256 * 210), n, row.data());

@@ -17,8 +17,10 @@ void gate_gelu(const float* gate, const float* up, std::size_t n, float* out);
 void rotate(float* x, const float* cosines, const float* sines, std::size_t half);
 void q8_0_to_f32(const std::byte* blocks, std::size_t n, float* out);
 void q6_k_to_f32(const std::byte* blocks, std::size_t n, float* out);
-void dot_q8_0(const std::byte* rows, std::size_t count, const float* x, std::size_t n, float* out);
-void dot_q6_k(const std::byte* rows, std::size_t count, const float* x, std::size_t n, float* out);
+void dot_q8_0(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
+              std::size_t prefetch, float* out);
+void dot_q6_k(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
+              std::size_t prefetch, float* out);
 void attend_f32(const AttentionPage& page);
 void attend_f16(const AttentionPage& page);
 void attend_int8(const AttentionPage& page);

@@ -320,7 +320,7 @@ void nibble_dot(const std::uint8_t* panel, std::size_t steps, const std::int8_t*
     int32x4_t of_low[kQuarters] = {};
     for (std::size_t step = 0; step < steps; ++step) {
       const std::uint8_t* bytes = panel + step * kPanelStepBytes;
-      prefetch_step(bytes, row == 0 ? prefetch : 0);
+      prefetch_ahead<kPanelStepBytes>(bytes, row == 0 ? prefetch : 0);
       for (std::size_t i = 0; i < kQuarters; ++i) {
         const uint8x16_t packed = vld1q_u8(bytes + 4 * (row + i * kRowLanes));
         const uint8x16_t first = vandq_u8(packed, vdupq_n_u8(0x0f));

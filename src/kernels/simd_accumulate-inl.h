@@ -15,20 +15,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/prefetch-inl.h"
 #include "ternary/tile_layout.h"
 
 namespace bitnet::kernels {
 namespace {
-
-/// Asks for the two cache lines of a panel's step that many bytes ahead (TernaryGemm::prefetch).
-/// GCC drops calls of a function that does nothing but prefetch, unless it was inlined before.
-[[gnu::always_inline]] inline void prefetch_step(const std::uint8_t* step, std::size_t ahead) {
-  if (ahead != 0) {
-    const auto target = reinterpret_cast<std::uintptr_t>(step) + ahead;  // may lie past the end
-    __builtin_prefetch(reinterpret_cast<const void*>(target), 0, 2);
-    __builtin_prefetch(reinterpret_cast<const void*>(target + kTileBytes), 0, 2);
-  }
-}
 
 template <TileLayout layout, std::size_t M>
 inline void accumulate(const std::uint8_t* panel, std::size_t first_input, std::size_t inputs,
@@ -48,7 +39,7 @@ inline void accumulate(const std::uint8_t* panel, std::size_t first_input, std::
     const std::int8_t* step_codes = codes + first_input;
     const std::size_t ahead = M == 1 && row == 0 ? prefetch : 0;
     for (std::size_t step = 0; step < steps; ++step) {
-      prefetch_step(step_bytes, ahead);
+      prefetch_ahead<kPanelStepBytes>(step_bytes, ahead);
       Trits<layout> trits[kRegistersAtOnce];
       for (std::size_t v = 0; v < kRegistersAtOnce; ++v) {
         trits[v] = decode<layout>(step_bytes + v * 4 * kRowLanes);

@@ -96,7 +96,8 @@ void FloatMatrix::dot_rows(std::size_t first, std::size_t count, const float* x,
                                                          : nullptr;
   if (dot_blocks != nullptr) {
     const std::size_t row_bytes = tensor_.bytes.size() / rows();
-    dot_blocks(tensor_.bytes.data() + first * row_bytes, count, x, columns(), y);
+    dot_blocks(tensor_.bytes.data() + first * row_bytes, count, x, columns(),
+               count == 1 ? 0 : kernels::tile_prefetch(), y);
     return;
   }
   float* const row = scratch_row(columns());
