@@ -18,6 +18,7 @@ template <std::size_t bytes>
   if (ahead != 0) {
     const auto target = reinterpret_cast<std::uintptr_t>(from) + ahead;
     for (std::size_t at = 0; at < bytes; at += kLine) {
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): no object need lie there
       __builtin_prefetch(reinterpret_cast<const void*>(target + at), 0, 2);
     }
   }

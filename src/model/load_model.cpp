@@ -119,7 +119,7 @@ class Loader {
     constexpr std::size_t kWorthMapping = std::size_t{64} << 20;
     constexpr std::size_t kLargeHead = std::size_t{256} << 20;
     const bool is_large = is_float_type(tensor.encoding) && tensor.bytes.size() > kLargeHead;
-    const FloatMatrix mapped = FloatMatrix::mapped(checkpoint_, tensor);
+    FloatMatrix mapped = FloatMatrix::mapped(checkpoint_, tensor);
     if (options_.head == HeadType::automatic && options_.head_sketch && HeadSketch::suits(mapped) &&
         tensor.bytes.size() > kWorthMapping) {
       return mapped;  // few of its rows are ever asked for
