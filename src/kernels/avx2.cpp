@@ -277,6 +277,26 @@ inline void dot(RowSums (&sums)[kRegistersAtOnce], const Trits<layout> (&trits)[
   sums[0].v = _mm256_add_epi32(sums[0].v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
+// 4-bit codes.
+constexpr std::size_t kNibbleRegisters = 2;
+struct Nibbles {
+  __m256i first, second;
+};
+inline Nibbles split_nibbles(const std::uint8_t* bytes) {
+  const __m256i packed = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
+  const __m256i mask = _mm256_set1_epi8(15);
+  return {_mm256_and_si256(packed, mask), _mm256_and_si256(_mm256_srli_epi16(packed, 4), mask)};
+}
+// A pair of products is at most 2 * 15 * 128: int16 holds two of them.
+inline void add_nibbles(RowSums& sums, Nibbles nibbles, const std::int8_t* codes) {
+  std::int32_t four[2];
+  __builtin_memcpy(four, codes, sizeof four);
+  const __m256i pairs =
+      _mm256_add_epi16(_mm256_maddubs_epi16(nibbles.first, _mm256_set1_epi32(four[0])),
+                       _mm256_maddubs_epi16(nibbles.second, _mm256_set1_epi32(four[1])));
+  sums.v = _mm256_add_epi32(sums.v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
 // Products by table lookup: 32 tokens.
 struct Words {
   __m256i low, high;
@@ -404,49 +424,8 @@ std::uint64_t dot_probe(std::size_t rounds) {
 }  // namespace
 }  // namespace bitnet::kernels
 
+#include "kernels/nibble_dot-inl.h"
 #include "kernels/simd_accumulate-inl.h"
-
-namespace bitnet::kernels {
-namespace {
-
-/// Four products of a code up to 15 and a digit, 2 * 15 * 128 each pair: int16 holds them.
-inline __m256i add_nibbles(__m256i sums, __m256i first, __m256i second, const std::int8_t* codes) {
-  std::int32_t four[2];
-  __builtin_memcpy(four, codes, sizeof four);
-  const __m256i pairs = _mm256_add_epi16(_mm256_maddubs_epi16(first, _mm256_set1_epi32(four[0])),
-                                         _mm256_maddubs_epi16(second, _mm256_set1_epi32(four[1])));
-  return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-}
-
-void nibble_dot(const std::uint8_t* panel, std::size_t steps, const std::int8_t* high,
-                const std::int8_t* low, std::size_t prefetch, std::int32_t* high_sums,
-                std::int32_t* low_sums) {
-  constexpr std::size_t kHalves = kTileRows / kRowLanes;
-  const __m256i low_nibble = _mm256_set1_epi8(0x0f);
-  for (std::size_t row = 0; row < kPanelRows; row += kTileRows) {
-    __m256i of_high[kHalves] = {};
-    __m256i of_low[kHalves] = {};
-    for (std::size_t step = 0; step < steps; ++step) {
-      const std::uint8_t* bytes = panel + step * kPanelStepBytes;
-      prefetch_ahead<kPanelStepBytes>(bytes, row == 0 ? prefetch : 0);
-      for (std::size_t half = 0; half < kHalves; ++half) {
-        const __m256i packed = _mm256_loadu_si256(
-            reinterpret_cast<const __m256i*>(bytes + 4 * (row + half * kRowLanes)));
-        const __m256i first = _mm256_and_si256(packed, low_nibble);
-        const __m256i second = _mm256_and_si256(_mm256_srli_epi16(packed, 4), low_nibble);
-        of_high[half] = add_nibbles(of_high[half], first, second, high + step * kNibbleStepInputs);
-        of_low[half] = add_nibbles(of_low[half], first, second, low + step * kNibbleStepInputs);
-      }
-    }
-    for (std::size_t half = 0; half < kHalves; ++half) {
-      store(high_sums + row + half * kRowLanes, {of_high[half]});
-      store(low_sums + row + half * kRowLanes, {of_low[half]});
-    }
-  }
-}
-
-}  // namespace
-}  // namespace bitnet::kernels
 
 // The vocabulary above, put to use.
 #include "kernels/kernel_table-inl.h"

@@ -285,6 +285,21 @@ inline __m512i total(const FieldSums& sums) {
                           _mm512_mullo_epi32(sums.top, _mm512_set1_epi32(kInverseOf81)));
 }
 
+// 4-bit codes.
+constexpr std::size_t kNibbleRegisters = 2;
+struct Nibbles {
+  __m512i first, second;
+};
+inline Nibbles split_nibbles(const std::uint8_t* bytes) {
+  const __m512i packed = load_tile(bytes);
+  const __m512i mask = _mm512_set1_epi8(15);
+  return {_mm512_and_si512(packed, mask), _mm512_and_si512(_mm512_srli_epi16(packed, 4), mask)};
+}
+inline void add_nibbles(RowSums& sums, Nibbles nibbles, const std::int8_t* codes) {
+  sums.v = _mm512_dpbusd_epi32(sums.v, nibbles.first, broadcast_codes(codes));
+  sums.v = _mm512_dpbusd_epi32(sums.v, nibbles.second, broadcast_codes(codes + 4));
+}
+
 std::uint64_t read_probe(const void* memory, std::size_t n) {
   const auto* vectors = static_cast<const __m512i*>(memory);
   __m512i any[4] = {};
@@ -314,6 +329,7 @@ std::uint64_t dot_probe(std::size_t rounds) {
 }  // namespace
 }  // namespace bitnet::kernels
 
+#include "kernels/nibble_dot-inl.h"
 #include "kernels/simd_accumulate-inl.h"
 
 namespace bitnet::kernels {
@@ -358,46 +374,6 @@ inline void accumulate<TileLayout::t2, 1>(const std::uint8_t* panel, std::size_t
                                           std::size_t /*stride*/, std::size_t prefetch,
                                           std::int32_t (*sums)[kPanelRows]) {
   accumulate_one_token<TileLayout::t2>(panel, first_input, inputs, codes, prefetch, sums[0]);
-}
-
-// High nibbles stay where they lie in the byte, in sums of their own, exactly 16 times too large.
-struct NibbleSums {
-  __m512i low, high;
-};
-
-inline void add_nibbles(NibbleSums& sums, __m512i low, __m512i high, const std::int8_t* codes) {
-  sums.low = _mm512_dpbusd_epi32(sums.low, low, broadcast_codes(codes));
-  sums.high = _mm512_dpbusd_epi32(sums.high, high, broadcast_codes(codes + 4));
-}
-
-inline void store_total(std::int32_t* p, const NibbleSums& sums) {
-  _mm512_storeu_si512(p, _mm512_add_epi32(sums.low, _mm512_srai_epi32(sums.high, 4)));
-}
-
-void nibble_dot(const std::uint8_t* panel, std::size_t steps, const std::int8_t* high,
-                const std::int8_t* low, std::size_t prefetch, std::int32_t* high_sums,
-                std::int32_t* low_sums) {
-  constexpr std::size_t kTiles = kPanelRows / kTileRows;
-  const __m512i low_nibble = _mm512_set1_epi8(0x0f);
-  NibbleSums of_high[kTiles] = {};
-  NibbleSums of_low[kTiles] = {};
-  for (std::size_t step = 0; step < steps; ++step) {
-    prefetch_ahead<kPanelStepBytes>(panel, prefetch);
-    for (std::size_t tile = 0; tile < kTiles; ++tile) {
-      const __m512i packed = load_tile(panel + tile * kTileBytes);
-      const __m512i first = _mm512_and_si512(packed, low_nibble);
-      const __m512i second = _mm512_andnot_si512(low_nibble, packed);
-      add_nibbles(of_high[tile], first, second, high);
-      add_nibbles(of_low[tile], first, second, low);
-    }
-    panel += kPanelStepBytes;
-    high += kNibbleStepInputs;
-    low += kNibbleStepInputs;
-  }
-  for (std::size_t tile = 0; tile < kTiles; ++tile) {
-    store_total(high_sums + tile * kTileRows, of_high[tile]);
-    store_total(low_sums + tile * kTileRows, of_low[tile]);
-  }
 }
 
 }  // namespace

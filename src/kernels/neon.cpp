@@ -270,6 +270,24 @@ inline void dot(RowSums (&sums)[kRegistersAtOnce], const Trits<layout> (&trits)[
   }
 }
 
+// 4-bit codes.
+constexpr std::size_t kNibbleRegisters = 4;
+struct Nibbles {
+  uint8x16_t first, second;
+};
+inline Nibbles split_nibbles(const std::uint8_t* bytes) {
+  const uint8x16_t packed = vld1q_u8(bytes);
+  return {vandq_u8(packed, vdupq_n_u8(15)), vshrq_n_u8(packed, 4)};
+}
+inline void add_nibbles(RowSums& sums, Nibbles nibbles, const std::int8_t* codes) {
+  std::int32_t four[2];
+  __builtin_memcpy(four, codes, sizeof four);
+  sums.v = vdotq_s32(sums.v, vreinterpretq_s8_u8(nibbles.first),
+                     vreinterpretq_s8_s32(vdupq_n_s32(four[0])));
+  sums.v = vdotq_s32(sums.v, vreinterpretq_s8_u8(nibbles.second),
+                     vreinterpretq_s8_s32(vdupq_n_s32(four[1])));
+}
+
 std::uint64_t read_probe(const void* memory, std::size_t n) {
   const auto* bytes = static_cast<const std::uint8_t*>(memory);
   uint8x16_t any[4] = {};
@@ -298,46 +316,8 @@ std::uint64_t dot_probe(std::size_t rounds) {
 }  // namespace
 }  // namespace bitnet::kernels
 
+#include "kernels/nibble_dot-inl.h"
 #include "kernels/simd_accumulate-inl.h"
-
-namespace bitnet::kernels {
-namespace {
-
-inline int32x4_t add_nibbles(int32x4_t sums, uint8x16_t first, uint8x16_t second,
-                             const std::int8_t* codes) {
-  std::int32_t four[2];
-  __builtin_memcpy(four, codes, sizeof four);
-  sums = vdotq_s32(sums, vreinterpretq_s8_u8(first), vreinterpretq_s8_s32(vdupq_n_s32(four[0])));
-  return vdotq_s32(sums, vreinterpretq_s8_u8(second), vreinterpretq_s8_s32(vdupq_n_s32(four[1])));
-}
-
-void nibble_dot(const std::uint8_t* panel, std::size_t steps, const std::int8_t* high,
-                const std::int8_t* low, std::size_t prefetch, std::int32_t* high_sums,
-                std::int32_t* low_sums) {
-  constexpr std::size_t kQuarters = kTileRows / kRowLanes;
-  for (std::size_t row = 0; row < kPanelRows; row += kTileRows) {
-    int32x4_t of_high[kQuarters] = {};
-    int32x4_t of_low[kQuarters] = {};
-    for (std::size_t step = 0; step < steps; ++step) {
-      const std::uint8_t* bytes = panel + step * kPanelStepBytes;
-      prefetch_ahead<kPanelStepBytes>(bytes, row == 0 ? prefetch : 0);
-      for (std::size_t i = 0; i < kQuarters; ++i) {
-        const uint8x16_t packed = vld1q_u8(bytes + 4 * (row + i * kRowLanes));
-        const uint8x16_t first = vandq_u8(packed, vdupq_n_u8(0x0f));
-        const uint8x16_t second = vshrq_n_u8(packed, 4);
-        of_high[i] = add_nibbles(of_high[i], first, second, high + step * kNibbleStepInputs);
-        of_low[i] = add_nibbles(of_low[i], first, second, low + step * kNibbleStepInputs);
-      }
-    }
-    for (std::size_t i = 0; i < kQuarters; ++i) {
-      store(high_sums + row + i * kRowLanes, {of_high[i]});
-      store(low_sums + row + i * kRowLanes, {of_low[i]});
-    }
-  }
-}
-
-}  // namespace
-}  // namespace bitnet::kernels
 
 // The vocabulary above, put to use.
 #include "kernels/kernel_table-inl.h"
