@@ -207,7 +207,8 @@ int run_model_bench(const ModelBenchOptions& options) {
       measure_all(loaded.model(), threads, options, report);
     } else {
       const auto start = std::chrono::steady_clock::now();
-      const auto model = synthetic_model(model_shape(options.synthetic), runtime);
+      const auto model =
+          synthetic_model(model_shape(options.synthetic), runtime, options.model.load.head_sketch);
       report.load_seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       measure_all(*model, threads, options, report);

@@ -133,7 +133,9 @@ std::vector<std::string> model_shape_names();
 ModelConfig model_shape(std::string_view name);
 
 /// A model of the given shape with random weights: for measurements without a file. Architectures
-/// and hidden_act decide the family. The head is q6_k, or q8_0 where its rows do not divide.
-std::unique_ptr<LanguageModel> synthetic_model(const ModelConfig& config, const Runtime& runtime);
+/// and hidden_act decide the family. The head is q6_k, or q8_0 where its rows do not divide;
+/// `head_sketch` as in LoadOptions.
+std::unique_ptr<LanguageModel> synthetic_model(const ModelConfig& config, const Runtime& runtime,
+                                               bool head_sketch = true);
 
 }  // namespace bitnet

@@ -65,13 +65,11 @@ const KernelTable* find_table(Isa isa) {
   return best;
 }
 
-// Both measured on Emerald Rapids and Zen 4 (docs/performance.md). Intel's prefetchers stop at the
-// end of a 4 KB page: software that asks two pages ahead raises a product of one token from half of
-// the read bandwidth to four fifths. AMD's cross pages by themselves, and asking costs
-// instructions.
+// Measured on Emerald Rapids only (docs/performance.md); other vendors keep what they had. Intel's
+// prefetchers stop at the end of a 4 KB page: software asks two pages ahead.
 std::size_t tile_prefetch() { return is_intel() ? 8192 : 0; }
 
-// Intel's two vector ports do dot products and unpack digits alike; AMD has ports to spare.
+// Intel's two 512-bit ports do dot products and unpack digits alike.
 std::size_t tokens_to_unpack_once() { return is_intel() ? 16 : 0; }
 
 }  // namespace bitnet::kernels

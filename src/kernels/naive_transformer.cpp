@@ -186,21 +186,22 @@ void q6_k_to_f32(const std::byte* blocks, std::size_t n, float* out) {
   }
 }
 
-void dot_q8_0(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
-              std::size_t /*prefetch*/, float* out) {
+template <auto to_floats>
+void dot_rows(const std::byte* rows, std::size_t row_bytes, std::size_t count, const float* x,
+              std::size_t n, float* out) {
   std::vector<float> row(n);
   for (std::size_t r = 0; r < count; ++r) {
-    q8_0_to_f32(rows + r * (n / 32 * 34), n, row.data());
+    to_floats(rows + r * row_bytes, n, row.data());
     out[r] = dot(row.data(), x, n);
   }
 }
+void dot_q8_0(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
+              std::size_t /*prefetch*/, float* out) {
+  dot_rows<q8_0_to_f32>(rows, n / 32 * 34, count, x, n, out);
+}
 void dot_q6_k(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
               std::size_t /*prefetch*/, float* out) {
-  std::vector<float> row(n);
-  for (std::size_t r = 0; r < count; ++r) {
-    q6_k_to_f32(rows + r * (n / 256 * 210), n, row.data());
-    out[r] = dot(row.data(), x, n);
-  }
+  dot_rows<q6_k_to_f32>(rows, n / 256 * 210, count, x, n, out);
 }
 
 void attend_f32(const AttentionPage& page) { attend<float>(page); }

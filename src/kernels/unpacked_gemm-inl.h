@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The ternary product of many tokens with digits unpacked once: some steps of a panel become digits
 // in the first-level cache, and all tokens of the block pass by them. For CPUs whose unpacking and
-// dot products share their ports (docs/performance.md); elsewhere unpacking anew is free.
+// dot products share their ports (docs/performance.md).
 #pragma once
 
 #include "kernels/kernel_table.h"

@@ -207,8 +207,8 @@ void attend(std::span<const AttentionToken> tokens, std::size_t layer, const Att
   const std::size_t groups = tokens.front().cache->layout().kv_heads();
   const std::size_t width = shape.heads * tokens.front().cache->layout().head_dim();
   const auto threads = static_cast<std::size_t>(runtime.threads());
-  const bool leaves_threads_idle = threads > 1 && tokens.size() * groups < 4 * threads;
-  if (leaves_threads_idle && tokens.size() == 1 && tokens.front().position >= kSegmentPositions) {
+  const bool is_uneven = threads > 1 && groups < 4 * threads;
+  if (is_uneven && tokens.size() == 1 && tokens.front().position >= kSegmentPositions) {
     attend_by_segments(tokens.front(), layer, shape, queries, out, runtime);
     return;
   }

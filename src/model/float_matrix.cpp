@@ -10,18 +10,13 @@
 #include "kernels/kernel_table.h"
 #include "model/projection_reader.h"
 #include "model/row_blocks.h"
+#include "quantize/row_loop.h"
 
 namespace bitnet {
 namespace {
 
 /// Rows that a thread takes at once: some tens of microseconds.
 constexpr std::size_t kChunkRows = 64;
-
-float* scratch_row(std::size_t columns) {
-  thread_local AlignedVector<float> row;
-  row.resize(columns);
-  return row.data();
-}
 
 }  // namespace
 
@@ -100,10 +95,11 @@ void FloatMatrix::dot_rows(std::size_t first, std::size_t count, const float* x,
                count == 1 ? 0 : kernels::tile_prefetch(), y);
     return;
   }
-  float* const row = scratch_row(columns());
+  AlignedVector<float>& row = row_scratch();
+  row.resize(columns());
   for (std::size_t v = 0; v < count; ++v) {
-    load_stored_row(tensor_, first + v, runtime, row);
-    y[v] = kernels.dot(row, x, columns());
+    load_stored_row(tensor_, first + v, runtime, row.data());
+    y[v] = kernels.dot(row.data(), x, columns());
   }
 }
 
@@ -118,11 +114,12 @@ void FloatMatrix::multiply(const float* x, std::size_t tokens, float* y,
       dot_rows(first, last - first, x, y + first, runtime);
       return;
     }
-    float* const row = scratch_row(width);
+    AlignedVector<float>& row = row_scratch();
+    row.resize(width);
     for (std::size_t v = first; v < last; ++v) {
-      load_stored_row(tensor_, v, runtime, row);
+      load_stored_row(tensor_, v, runtime, row.data());
       for (std::size_t t = 0; t < tokens; ++t) {
-        y[t * row_count + v] = runtime.kernels().dot(row, x + t * width, width);
+        y[t * row_count + v] = runtime.kernels().dot(row.data(), x + t * width, width);
       }
     }
   });

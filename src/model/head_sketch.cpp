@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "model/head_sketch.h"
 
-#include <bitnet/error.h>
-
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -10,13 +8,13 @@
 #include <cstring>
 #include <functional>
 #include <limits>
-#include <numeric>
 #include <random>
 #include <utility>
 
 #include "base/thread_pool.h"
 #include "kernels/kernel_table.h"
 #include "model/row_blocks.h"
+#include "quantize/row_loop.h"
 #include "ternary/tile_layout.h"
 
 namespace bitnet {
@@ -24,11 +22,12 @@ namespace {
 
 /// Below, scoring every row costs less than a parallel region or two.
 constexpr std::size_t kMinRows = 1024;
-/// 16 codes of 15 times 128, four a step, stay below 2^31; code sums below 2^24 are exact floats.
 constexpr std::size_t kMaxColumns = 16384;
 constexpr int kCodeOffset = 8;
 constexpr int kDigitBase = 256;
 constexpr int kLargestDigits = 127 * kDigitBase + 127;
+// A row's sum over high digits, without the codes' offset, is an exact float.
+static_assert(kMaxColumns * kCodeOffset * 127 < (1U << 24U));
 /// z of the header.
 constexpr double kDeviations = 2.4273;
 constexpr std::size_t kChunksPerThread = 8;
@@ -97,9 +96,8 @@ HeadSketch::HeadSketch(FloatMatrix head, const Runtime& runtime)
 }
 
 void HeadSketch::encode_panel(std::size_t panel, const Runtime& runtime) {
-  constexpr std::uint32_t kInfinityBits = 0x7f800000;
   constexpr float kSmallest = 0x1p-100F;  // of max|w|, so that its inverse is finite
-  thread_local AlignedVector<float> row;
+  AlignedVector<float>& row = row_scratch();
   thread_local AlignedVector<std::uint8_t> codes;
   row.resize(head_.columns());
   codes.assign(steps_per_panel_ * kNibbleStepInputs, kCodeOffset);
@@ -108,10 +106,8 @@ void HeadSketch::encode_panel(std::size_t panel, const Runtime& runtime) {
   for (std::size_t i = 0; i < kPanelRows && first + i < head_.rows(); ++i) {
     head_.read_row(first + i, runtime, row.data());
     const std::uint32_t absmax_bits = runtime.kernels().absmax_bits(row.data(), row.size());
-    if (absmax_bits >= kInfinityBits) {
-      const auto bad = std::ranges::find_if(row, [](float w) { return !std::isfinite(w); });
-      throw NonFiniteError("output head", first + i, static_cast<std::size_t>(bad - row.begin()),
-                           *bad);
+    if (absmax_bits >= kNonFiniteBits) {
+      throw_if_non_finite("output head", row.data(), row.size(), first + i);
     }
     const float absmax = std::max(std::bit_cast<float>(absmax_bits), kSmallest);
     steps_[first + i] = absmax / 7;
@@ -179,9 +175,8 @@ void HeadSketch::bound_panel(std::size_t panel, const Query& query, std::size_t 
 
 void HeadSketch::multiply_top(const float* x, std::size_t tokens, std::size_t top, float* logits,
                               const Runtime& runtime) {
-  constexpr std::uint32_t kInfinityBits = 0x7f800000;
   const std::size_t columns = head_.columns();
-  if (top >= head_.rows() || runtime.kernels().absmax_bits(x, tokens * columns) >= kInfinityBits) {
+  if (top >= head_.rows() || runtime.kernels().absmax_bits(x, tokens * columns) >= kNonFiniteBits) {
     exact_rows_ = tokens * head_.rows();
     head_.multiply(x, tokens, logits, runtime);
     return;

@@ -101,7 +101,8 @@ FloatMatrix random_embedding(std::size_t rows, std::size_t columns, const Runtim
 
 }  // namespace
 
-std::unique_ptr<LanguageModel> synthetic_model(const ModelConfig& config, const Runtime& runtime) {
+std::unique_ptr<LanguageModel> synthetic_model(const ModelConfig& config, const Runtime& runtime,
+                                               bool head_sketch) {
   const ModelFamily& family = find_model_family(config);
   std::map<std::string, WeightName> names;
   for (WeightName& name : weight_names(config, family)) {
@@ -125,7 +126,7 @@ std::unique_ptr<LanguageModel> synthetic_model(const ModelConfig& config, const 
     weights.head = config.tie_word_embeddings
                        ? weights.embedding
                        : random_embedding(config.vocab_size, config.hidden_size, runtime);
-    if (HeadSketch::suits(*weights.head)) {
+    if (head_sketch && HeadSketch::suits(*weights.head)) {
       weights.sketch.emplace(*weights.head, runtime);
     }
   }

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <limits>
 
+#include "reference/slow_build.h"
 #include "tokenizer/pattern_splitter.h"
 
 namespace bitnet {
@@ -17,15 +18,9 @@ namespace {
 
 const std::string kProse = BITNET_SOURCE_DIR "/models/prose-nano";
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__x86_64__)
-constexpr bool kIsSlowBuild = true;
-#else
-constexpr bool kIsSlowBuild = false;
-#endif
-
 /// Fewer where a token costs a hundred times as much.
 std::size_t tokens_to_compare() {
-  const bool is_slow = kIsSlowBuild || Runtime::serial().isa() == Isa::scalar;
+  const bool is_slow = reference::kIsSlowBuild || Runtime::serial().isa() == Isa::scalar;
   return is_slow ? 512 : 20'480;
 }
 

@@ -13,6 +13,7 @@
 #include <iterator>
 
 #include "reference/golden_file.h"
+#include "reference/slow_build.h"
 #include "tokenizer/pattern_splitter.h"
 
 namespace bitnet {
@@ -22,13 +23,6 @@ std::unique_ptr<LanguageModel> load(const std::string& folder) {
   return load_model(open_checkpoint(std::filesystem::path(BITNET_GOLDEN_DIR) / "models" / folder),
                     Runtime::serial());
 }
-
-/// Where a token costs ten times as much.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__x86_64__)
-constexpr bool kIsSlowBuild = true;
-#else
-constexpr bool kIsSlowBuild = false;
-#endif
 
 class GoldenPerplexity : public testing::TestWithParam<const char*> {};
 
@@ -48,7 +42,8 @@ TEST_P(GoldenPerplexity, AgreesForEveryMethodAndContext) {
         options.first_token = row["first_token_replaced_by"].get<TokenId>();
       }
     }
-    if (options.context > model->max_positions() || (kIsSlowBuild && options.context > 128)) {
+    if (options.context > model->max_positions() ||
+        (reference::kIsSlowBuild && options.context > 128)) {
       continue;
     }
     const PerplexityResult result = evaluate_perplexity(*model, tokens, nullptr, options);
@@ -69,7 +64,8 @@ INSTANTIATE_TEST_SUITE_P(Models, GoldenPerplexity,
 
 /// models/prose-nano/expected.json: the same text through an independent PyTorch implementation.
 TEST(Perplexity, OfARealModelIsThatOfPyTorch) {
-  if (kIsSlowBuild) GTEST_SKIP() << "54,000 tokens are too many for a sanitizer or an emulator";
+  if (reference::kIsSlowBuild)
+    GTEST_SKIP() << "54,000 tokens are too many for a sanitizer or an emulator";
   if (std::getenv("BITNET_ISA") != nullptr) GTEST_SKIP() << "the best kernels are enough";
   if (!PatternSplitter::is_available()) GTEST_SKIP() << "this build is without PCRE2";
   const std::string folder = BITNET_SOURCE_DIR "/models/prose-nano";
