@@ -31,8 +31,10 @@ static_assert(kMaxColumns * kCodeOffset * 127 < (1U << 24U));
 /// z of the header.
 constexpr double kDeviations = 2.4273;
 constexpr std::size_t kChunksPerThread = 8;
-/// Of a chunk, before its pages go back to the system: a fault maps up to 64 KB around its row.
+/// Of a chunk, before its pages go back to the system: a fault maps up to 64 KB around its row. A
+/// head that may as well stay in memory as a whole keeps them, sparing the next faults.
 constexpr std::size_t kMostMappedRows = 64;
+constexpr std::size_t kMayStayMapped = std::size_t{512} << 20;
 
 /// The factor of |x| in a row's interval, in units of its step. Roundings of the codes, of the
 /// sketch's sums and of its bounds are below sqrt(K) 2^-15 together: the sums' terms are at most
@@ -235,7 +237,7 @@ void HeadSketch::score_possible(const float* x, float* logits, const Runtime& ru
     }
     exact_rows += count;
     mapped_rows_[chunk] += count;
-    if (mapped_rows_[chunk] >= kMostMappedRows) {
+    if (mapped_rows_[chunk] >= kMostMappedRows && head_.stored_bytes() > kMayStayMapped) {
       const std::size_t first = first_panel(chunk) * kPanelRows;
       head_.release_rows(first, last - first);
       mapped_rows_[chunk] = 0;
