@@ -92,7 +92,12 @@ inline Gemm by_tables(void (*kernel)(const kernels::TernaryGemm&, const kernels:
 inline std::vector<Gemm> ungrouped_products(const kernels::KernelTable& table,
                                             const reference::TileFormat& format) {
   const bool t16 = format.base == 3;
-  std::vector<Gemm> products = {t16 ? table.gemm_t16 : table.gemm_t2};
+  const auto multiply = t16 ? table.gemm_t16 : table.gemm_t2;
+  std::vector<Gemm> products = {
+      multiply, [multiply](kernels::TernaryGemm gemm, const kernels::GemmBlock& block) {
+        gemm.unpack_once = 1;
+        multiply(gemm, block);
+      }};
   if (Gemm gemm = by_tables(t16 ? table.table_gemm_t16 : table.table_gemm_t2)) {
     products.push_back(std::move(gemm));
   }
