@@ -346,12 +346,13 @@ inline void accumulate_one_token(const std::uint8_t* panel, std::size_t first_in
   FieldSums upper = {};
   FieldSums lower = {};
   for (std::size_t step = 0; step < steps; ++step) {
-    prefetch_ahead<kPanelStepBytes>(panel, prefetch);
     __m512i broadcast[Geometry::kFields];
     for (std::size_t i = 0; i < Geometry::kFields; ++i) {
       broadcast[i] = broadcast_codes(codes + 4 * i);
     }
+    prefetch_ahead<kTileBytes>(panel, prefetch);
     add_step<layout>(upper, load_tile(panel), broadcast);
+    prefetch_ahead<kTileBytes>(panel + kTileBytes, prefetch);
     add_step<layout>(lower, load_tile(panel + kTileBytes), broadcast);
     panel += kPanelStepBytes;
     codes += Geometry::kStepInputs;

@@ -66,8 +66,8 @@ const KernelTable* find_table(Isa isa) {
 }
 
 // Measured on Emerald Rapids only (docs/performance.md); other vendors keep what they had. Intel's
-// prefetchers stop at the end of a 4 KB page: software asks two pages ahead.
-std::size_t tile_prefetch() { return is_intel() ? 8192 : 0; }
+// prefetchers stop at the end of a 4 KB page: software asks four pages ahead.
+std::size_t tile_prefetch() { return is_intel() ? 16384 : 0; }
 
 // Intel's two 512-bit ports do dot products and unpack digits alike.
 std::size_t tokens_to_unpack_once() { return is_intel() ? 16 : 0; }

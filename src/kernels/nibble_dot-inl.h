@@ -29,8 +29,9 @@ void nibble_dot(const std::uint8_t* panel, std::size_t steps, const std::int8_t*
     const std::size_t ahead = row == 0 ? prefetch : 0;
     for (std::size_t step = 0; step < steps; ++step) {
       const std::uint8_t* bytes = panel + step * kPanelStepBytes;
-      prefetch_ahead<kPanelStepBytes>(bytes, ahead);
       for (std::size_t v = 0; v < kNibbleRegisters; ++v) {
+        constexpr std::size_t kPart = kPanelStepBytes / kNibbleRegisters;
+        prefetch_ahead<kPart>(bytes + v * kPart, ahead);
         const Nibbles codes = split_nibbles(bytes + 4 * (row + v * kRowLanes));
         add_nibbles(of_high[v], codes, high + step * kNibbleStepInputs);
         add_nibbles(of_low[v], codes, low + step * kNibbleStepInputs);

@@ -23,7 +23,7 @@ constexpr std::size_t kBlockTokens = 128;
 // Of a token block's panels each thread first takes one long stretch, half of its share, which
 // keeps memory streaming; the rest goes out in pieces, so that threads end together although the
 // machine slows some of them down.
-constexpr std::size_t kPiecesPerThread = 8;
+constexpr std::size_t kPiecesPerThread = 4;
 // Multiply-adds worth a piece: about a microsecond, more than handing it to a thread costs.
 constexpr std::size_t kMinPieceMacs = std::size_t{1} << 17;
 
@@ -90,7 +90,7 @@ class PanelCuts {
       return;
     }
     stretches_ = threads;
-    stretch_ = panels / (2 * threads);
+    stretch_ = 7 * panels / (8 * threads);
     pieces_ =
         std::min({rest(), threads * kPiecesPerThread, 1 + rest() * panel_macs / kMinPieceMacs});
   }
