@@ -79,6 +79,15 @@ void FloatMatrix::release_rows(std::size_t first, std::size_t count) const {
   }
 }
 
+void FloatMatrix::prefetch_row(std::size_t row) const {
+  constexpr std::size_t kLine = 64;
+  const std::size_t row_bytes = tensor_.bytes.size() / rows();
+  const std::byte* const bytes = tensor_.bytes.data() + row * row_bytes;
+  for (std::size_t at = 0; at < row_bytes; at += kLine) {
+    __builtin_prefetch(bytes + at);
+  }
+}
+
 void FloatMatrix::read_row(std::size_t row, const Runtime& runtime, float* out) const {
   load_stored_row(tensor_, row, runtime, out);
 }

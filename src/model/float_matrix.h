@@ -40,6 +40,8 @@ class FloatMatrix {
   /// they are read again.
   void release_rows(std::size_t first, std::size_t count) const;
 
+  /// Asks memory for a row that will be read soon.
+  void prefetch_row(std::size_t row) const;
   /// out [K]
   void read_row(std::size_t row, const Runtime& runtime, float* out) const;
   /// y[v] = Σ_k x[k] * row first + v [k] for `count` rows, summed as KernelTable::dot does.

@@ -31,6 +31,8 @@ static_assert(kMaxColumns * kCodeOffset * 127 < (1U << 24U));
 /// z of the header.
 constexpr double kDeviations = 2.4273;
 constexpr std::size_t kChunksPerThread = 8;
+// Rows that may win lie too far apart for hardware to foresee; one takes about memory's latency.
+constexpr std::size_t kRowsAhead = 2;
 /// Of a chunk, before its pages go back to the system: a fault maps up to 64 KB around its row. A
 /// head that may as well stay in memory as a whole keeps them, sparing the next faults.
 constexpr std::size_t kMostMappedRows = 64;
@@ -224,16 +226,23 @@ void HeadSketch::score_possible(const float* x, float* logits, const Runtime& ru
   runtime.pool().parallel_for(chunks_, [&](std::size_t chunk) {
     std::size_t count = 0;
     const std::size_t last = std::min(rows, first_panel(chunk + 1) * kPanelRows);
+    thread_local std::vector<std::size_t> possible;
     for (std::size_t t = 0; t < queries_.size(); ++t) {
+      float* const of_token = logits + t * rows;  // hold the upper ends
+      possible.clear();
+      possible.reserve(last - first_panel(chunk) * kPanelRows);
       for (std::size_t v = first_panel(chunk) * kPanelRows; v < last; ++v) {
-        float& logit = logits[t * rows + v];  // holds the upper end
-        if (logit < thresholds_[t]) {
-          logit = -std::numeric_limits<float>::infinity();
+        if (of_token[v] < thresholds_[t]) {
+          of_token[v] = -std::numeric_limits<float>::infinity();
         } else {
-          head_.dot_rows(v, 1, x + t * head_.columns(), &logit, runtime);
-          ++count;
+          possible.push_back(v);
         }
       }
+      for (std::size_t i = 0; i < possible.size(); ++i) {
+        if (i + kRowsAhead < possible.size()) head_.prefetch_row(possible[i + kRowsAhead]);
+        head_.dot_rows(possible[i], 1, x + t * head_.columns(), of_token + possible[i], runtime);
+      }
+      count += possible.size();
     }
     exact_rows += count;
     mapped_rows_[chunk] += count;
