@@ -11,14 +11,16 @@ namespace {
 
 constexpr int kFirstLevel = 3;
 constexpr int kSecondLevel = 2;
+constexpr int kToRead = 0;
+constexpr int kToWrite = 1;
 
 // Both are inlined always: GCC 12 drops calls of a function that does nothing but prefetch.
-template <std::size_t bytes, int level>
+template <std::size_t bytes, int level, int purpose = kToRead>
 [[gnu::always_inline]] inline void prefetch_lines(std::uintptr_t target) {
   constexpr std::size_t kLine = 64;
   for (std::size_t at = 0; at < bytes; at += kLine) {
     // NOLINTNEXTLINE(performance-no-int-to-ptr): no object need lie there
-    __builtin_prefetch(reinterpret_cast<const void*>(target + at), 0, level);
+    __builtin_prefetch(reinterpret_cast<const void*>(target + at), purpose, level);
   }
 }
 

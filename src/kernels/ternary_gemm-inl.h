@@ -40,20 +40,34 @@ inline void store_sums(const PanelSums& panel_sums, std::size_t rows, std::int32
   }
 }
 
+// All rows are computed, so that the loops are of whole registers, and those that exist stored.
 inline void store_outputs(const PanelSums& sums, const TernaryGemm& gemm, std::size_t token,
                           std::size_t panel) {
   const std::size_t first = panel * kPanelRows;
   const std::size_t rows = valid_rows(gemm, panel);
-  float* out = gemm.out + token * gemm.rows + first;
   const float activation_scale = gemm.activation_scales[token * gemm.activation_scale_step];
-  for (std::size_t r = 0; r < rows; ++r) {
-    const float weight_scale = gemm.weight_scales[(first + r) * gemm.weight_scale_step];
-    out[r] = static_cast<float>(sums[r]) * activation_scale * weight_scale;
+  float y[kPanelRows];
+  for (std::size_t r = 0; r < kPanelRows; ++r) {
+    y[r] = static_cast<float>(sums[r]) * activation_scale;
   }
-  if (gemm.bias != nullptr) {
-    for (std::size_t r = 0; r < rows; ++r) {
-      out[r] += gemm.bias[first + r];
+  if (gemm.weight_scale_step == 0) {
+    const float weight_scale = gemm.weight_scales[0];
+    for (float& value : y) {
+      value *= weight_scale;
     }
+  } else {
+    for (std::size_t r = 0; r < rows; ++r) {
+      y[r] *= gemm.weight_scales[first + r];
+    }
+  }
+  for (std::size_t r = 0; gemm.bias != nullptr && r < rows; ++r) {
+    y[r] += gemm.bias[first + r];
+  }
+  float* const out = gemm.out + token * gemm.rows + first;
+  if (rows == kPanelRows) {
+    __builtin_memcpy(out, y, sizeof y);
+  } else {
+    __builtin_memcpy(out, y, rows * sizeof *y);
   }
 }
 

@@ -58,6 +58,17 @@ inline void add_unpacked_tokens(const UnpackedStep<layout>* digits, std::size_t 
   }
 }
 
+/// A token's results lie in a page of their own, and a store that waits for its line holds up the
+/// next: the lines are asked for while the sums are still being made.
+[[gnu::always_inline]] inline void prefetch_results(const TernaryGemm& gemm, std::size_t panel,
+                                                    std::size_t token) {
+  const void* const results = gemm.sums != nullptr ? static_cast<void*>(gemm.sums) : gemm.out;
+  constexpr std::size_t kBytes = sizeof(float);  // of a sum, too
+  prefetch_lines<kPanelRows * kBytes, kFirstLevel, kToWrite>(
+      reinterpret_cast<std::uintptr_t>(results) +
+      (token * gemm.rows + panel * kPanelRows) * kBytes);
+}
+
 /// One panel times up to kUnpackedTokens tokens.
 template <TileLayout layout>
 void multiply_unpacked_tokens(const TernaryGemm& gemm, std::size_t panel, std::size_t token,
@@ -67,6 +78,7 @@ void multiply_unpacked_tokens(const TernaryGemm& gemm, std::size_t panel, std::s
     for (std::int32_t& sum : sums[m]) {
       sum = -gemm.code_sums[token + m];
     }
+    prefetch_results(gemm, panel, token + m);
   }
   UnpackedStep<layout> digits[kUnpackedSteps];
   const std::uint8_t* bytes = gemm.tiles + panel * gemm.steps * kPanelStepBytes;
@@ -75,6 +87,7 @@ void multiply_unpacked_tokens(const TernaryGemm& gemm, std::size_t panel, std::s
     const std::size_t left = gemm.steps - first;
     const std::size_t steps = left < kUnpackedSteps ? left : kUnpackedSteps;
     for (std::size_t step = 0; step < steps; ++step) {
+      prefetch_ahead<kPanelStepBytes>(bytes, kUnpackedSteps * kPanelStepBytes);  // the next digits
       for (std::size_t v = 0; v < kPanelRegisters; ++v) {
         digits[step][v] = decode<layout>(bytes + v * 4 * kRowLanes);
       }
