@@ -5,7 +5,7 @@
 #include <chrono>
 #include <cmath>
 
-#include "machine_probes.h"
+#include "kernels/machine_limits.h"
 
 namespace bitnet::bench {
 namespace {

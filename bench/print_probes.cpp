@@ -15,7 +15,7 @@
 
 #include "base/message.h"
 #include "kernels/kernel_table.h"
-#include "machine_probes.h"
+#include "kernels/machine_limits.h"
 
 namespace bitnet::bench {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Probes of what this machine can do at most, one measurement per call, so that a benchmark can
-// repeat them beside what it compares with them.
+// Probes of what this machine can do at most and what it is like at this moment, one measurement
+// per call, so that a benchmark can repeat them beside what it compares with them.
 #pragma once
 
 #include <bitnet/runtime.h>
@@ -46,5 +46,11 @@ class DotProbe {
   std::size_t rounds_ = 1024;
   double multiply_adds_;
 };
+
+/// Clock of this core by a chain of dependent one-cycle operations. Takes about a millisecond.
+double core_ghz();
+
+/// Microseconds of an empty parallel region: how near the cores are to each other.
+double region_us(const Runtime& runtime);
 
 }  // namespace bitnet
