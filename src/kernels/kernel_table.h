@@ -38,7 +38,7 @@ struct TernaryGemm {
   std::size_t steps;          ///< per panel
   std::size_t groups;         ///< scales per row; 1 unless grouped
   std::size_t group_inputs;   ///< inputs per group; grouped kernels only
-  std::size_t prefetch;       ///< tiles this many bytes ahead are asked for (one token); 0: none
+  std::size_t prefetch;       ///< tiles this many bytes ahead are asked for; 0: none
   std::size_t unpack_once;    ///< tokens from which on digits may be unpacked once; 0: never
 
   const std::int8_t* codes;  ///< [T, code_stride], zero from K to steps * step_inputs

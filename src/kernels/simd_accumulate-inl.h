@@ -37,7 +37,7 @@ inline void accumulate(const std::uint8_t* panel, std::size_t first_input, std::
     }
     const std::uint8_t* step_bytes = first_step + 4 * row;
     const std::int8_t* step_codes = codes + first_input;
-    const std::size_t ahead = M == 1 && row == 0 ? prefetch : 0;
+    const std::size_t ahead = row == 0 ? prefetch : 0;
     for (std::size_t step = 0; step < steps; ++step) {
       prefetch_ahead<kPanelStepBytes>(step_bytes, ahead);
       Trits<layout> trits[kRegistersAtOnce];
