@@ -35,7 +35,7 @@ class Product {
     for (std::size_t i = 0; i < matrices; ++i) {
       weights_.push_back(random_weight(shape.out_features, shape.in_features, layout));
     }
-    panel_.assign(codes_.data, tokens, weights_.front());
+    panel_.assign(codes_.data, tokens, weights_.front(), Runtime::serial());
   }
 
   void run(const Runtime& runtime) {

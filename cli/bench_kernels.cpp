@@ -140,8 +140,9 @@ class Operands {
       std::generate(codes.begin(), codes.end(), [&] {
         return static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127);
       });
-      inputs_.emplace_back().assign(codes, count, weights_.front());
-      last_tokens_.emplace_back().assign(std::span(codes).last(shape.inputs), 1, weights_.front());
+      inputs_.emplace_back().assign(codes, count, weights_.front(), Runtime::serial());
+      last_tokens_.emplace_back().assign(std::span(codes).last(shape.inputs), 1, weights_.front(),
+                                         Runtime::serial());
     }
     y_.resize(shape.rows * *std::max_element(tokens.begin(), tokens.end()));
   }

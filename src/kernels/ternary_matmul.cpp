@@ -228,7 +228,7 @@ Product describe_product(const TernaryProduct& product, const ActivationPanel& x
 }  // namespace
 
 void ActivationPanel::assign(std::span<const std::int8_t> values, std::size_t token_count,
-                             const TernaryWeight& weight) {
+                             const TernaryWeight& weight, const Runtime& runtime) {
   const std::size_t columns = weight.in_features();
   if (values.size() != token_count * columns) {
     throw ShapeMismatch(message("activations: expected ", token_count, " tokens of ", columns,
@@ -240,7 +240,7 @@ void ActivationPanel::assign(std::span<const std::int8_t> values, std::size_t to
   const std::size_t group_inputs = columns / groups;
   codes.resize(tokens * stride);
   code_sums.resize(tokens * groups);
-  for (std::size_t t = 0; t < tokens; ++t) {
+  runtime.pool().parallel_for(tokens, [&](std::size_t t) {
     const std::int8_t* source = values.data() + t * columns;
     std::int8_t* target = codes.data() + t * stride;
     std::memcpy(target, source, columns);
@@ -252,7 +252,7 @@ void ActivationPanel::assign(std::span<const std::int8_t> values, std::size_t to
       }
       code_sums[t * groups + g] = sum;
     }
-  }
+  });
 }
 
 void ternary_matmul(std::span<const TernaryProduct> products, const ActivationPanel& x,

@@ -25,7 +25,7 @@ struct ActivationPanel {
 
   /// Throws ShapeMismatch unless codes is [tokens, weight.in_features()].
   void assign(std::span<const std::int8_t> values, std::size_t token_count,
-              const TernaryWeight& weight);
+              const TernaryWeight& weight, const Runtime& runtime);
 };
 
 /// y[t, n] = Σ_k code * trit * scales + bias (kernel_table.h has the order).

@@ -97,7 +97,7 @@ void BitLinear::forward_quantized(const QuantizedActivations& x, std::span<float
     throw ShapeMismatch(message("BitLinear: expected an output of ", x.tokens(), " x ",
                                 out_features(), " elements, found ", y.size()));
   }
-  activation_panel().assign(x.data, x.tokens(), weight_);
+  activation_panel().assign(x.data, x.tokens(), weight_, runtime);
   const TernaryProduct product{&weight_, y, bias_};
   ternary_matmul({&product, 1}, activation_panel(), x.scales, runtime);
 }
@@ -105,7 +105,7 @@ void BitLinear::forward_quantized(const QuantizedActivations& x, std::span<float
 std::vector<std::int32_t> BitLinear::integer_product(const QuantizedActivations& x,
                                                      const Runtime& runtime) const {
   check_activations(x, in_features());
-  activation_panel().assign(x.data, x.tokens(), weight_);
+  activation_panel().assign(x.data, x.tokens(), weight_, runtime);
   std::vector<std::int32_t> sums(x.tokens() * weight_.groups() * out_features());
   ternary_matmul(weight_, activation_panel(), sums, runtime);
   return sums;

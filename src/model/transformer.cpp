@@ -178,7 +178,7 @@ void Transformer::quantize(const Floats& x, const std::vector<float>& norm,
   } else {
     rms_norm_quantize(values, norm, arithmetic_, codes_, runtime_);
   }
-  panel_.assign(codes_.data, codes_.tokens(), projection.weight);
+  panel_.assign(codes_.data, codes_.tokens(), projection.weight, runtime_);
 }
 
 void Transformer::multiply(std::initializer_list<Projected> outputs) {

@@ -33,7 +33,7 @@ void expect_naive_sums(const std::vector<std::int8_t>& codes, std::size_t rows) 
         const Runtime runtime({.threads = threads, .isa = isa});
         for (const std::size_t tokens : {1, 17, 18, 31, 32, 33, 49, 50, 64, 128, 131}) {
           ActivationPanel x;
-          x.assign(std::span(codes).first(tokens * kInputs), tokens, weight);
+          x.assign(std::span(codes).first(tokens * kInputs), tokens, weight, runtime);
           std::vector<std::int32_t> sums(tokens * rows);
           ternary_matmul(weight, x, std::span<std::int32_t>(sums), runtime);
           const bool equal = std::equal(sums.begin(), sums.end(), expected.begin());
