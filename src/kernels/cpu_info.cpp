@@ -32,7 +32,8 @@ std::vector<Feature> kernel_features() {
 #elif defined(__aarch64__)
   const unsigned long capabilities = getauxval(AT_HWCAP);
   return {{"asimd", (capabilities & HWCAP_ASIMD) != 0},
-          {"asimddp", (capabilities & HWCAP_ASIMDDP) != 0}};
+          {"asimddp", (capabilities & HWCAP_ASIMDDP) != 0},
+          {"i8mm", (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0}};
 #else
   return {};
 #endif

@@ -23,6 +23,10 @@ bool has_avx512_vnni() {
          __builtin_cpu_supports("avx512vnni");
 }
 bool has_avx512_vbmi() { return has_avx512_vnni() && __builtin_cpu_supports("avx512vbmi"); }
+#elif defined(__aarch64__)
+bool has_neon() { return (getauxval(AT_HWCAP) & HWCAP_ASIMD) != 0; }
+bool has_neon_dotprod() { return has_neon() && (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+bool has_neon_i8mm() { return has_neon_dotprod() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
 #endif
 
 Tables detect() {
@@ -34,7 +38,9 @@ Tables detect() {
   if (has_avx512_vnni()) tables[count++] = &kAvx512VnniTable;
   if (has_avx512_vbmi()) tables[count++] = &kAvx512VbmiTable;
 #elif defined(__aarch64__)
-  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) tables[count++] = &kNeonTable;
+  if (has_neon()) tables[count++] = &kNeonTable;
+  if (has_neon_dotprod()) tables[count++] = &kNeonDotprodTable;
+  if (has_neon_i8mm()) tables[count++] = &kNeonI8mmTable;
 #endif
   return tables;
 }

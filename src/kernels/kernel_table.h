@@ -182,7 +182,8 @@ struct KernelTable {
   /// where multiplying is always faster.
   void (*table_gemm_t16)(const TernaryGemm& gemm, const GemmBlock& block, TableScratch& scratch);
   void (*table_gemm_t2)(const TernaryGemm& gemm, const GemmBlock& block, TableScratch& scratch);
-  /// From how many of kTableTokens tokens on they are faster (docs/performance.md).
+  /// From how many of kTableTokens tokens on they are chosen (docs/performance.md); kNeverByTables:
+  /// not until a machine shows that they are faster.
   std::size_t table_gemm_least_tokens;
 
   // Probes of the machine (diagnostics.h).
@@ -207,5 +208,7 @@ extern const KernelTable kAvx2Table;
 extern const KernelTable kAvx512VnniTable;
 extern const KernelTable kAvx512VbmiTable;
 extern const KernelTable kNeonTable;
+extern const KernelTable kNeonDotprodTable;
+extern const KernelTable kNeonI8mmTable;
 
 }  // namespace bitnet::kernels

@@ -11,6 +11,7 @@
 namespace bitnet::kernels {
 
 inline constexpr std::size_t kTableTokens = 32;
+inline constexpr std::size_t kNeverByTables = kTableTokens + 1;
 inline constexpr std::size_t kTablePanels = 40;  ///< 1280 rows: their sums take 240 KB
 inline constexpr std::size_t kTableInputs = 4;
 inline constexpr std::size_t kTableEntries = 81;  ///< 3^4

@@ -51,7 +51,8 @@ Kernel choose_kernel(const TernaryWeight& weight, const Runtime& runtime) {
 }
 
 TableKernel choose_table_kernel(const TernaryWeight& weight, const Runtime& runtime) {
-  if (weight.granularity() == Granularity::group) {
+  const bool never = runtime.kernels().table_gemm_least_tokens == kernels::kNeverByTables;
+  if (never || weight.granularity() == Granularity::group) {
     return nullptr;
   }
   return weight.layout() == TileLayout::t16 ? runtime.kernels().table_gemm_t16

@@ -42,7 +42,7 @@ std::map<std::string, std::vector<Instruction>> disassemble(const std::string& o
 /// Innermost loops, from the target of a jump backwards to the jump, that hold `mnemonic`.
 std::vector<std::vector<std::string>> loops_with(const std::vector<Instruction>& function,
                                                  const std::string& mnemonic) {
-  static const std::regex kJump(R"(^j\w+\s+([0-9a-f]+)\b.*)");
+  static const std::regex kJump(R"(^(?:j\w+|b\.\w+|cbn?z\s+\w+,)\s+([0-9a-f]+)\b.*)");
   std::vector<std::vector<std::string>> loops;
   std::size_t inner_end = 0;  // loops end in order; an outer one encloses what ended before
   for (std::size_t end = 0; end < function.size(); ++end) {
@@ -86,32 +86,38 @@ constexpr int kGcc = 0;
 
 /// Instructions of a loop as GCC 12 makes them today; 15 % more are a reason to look.
 struct HotLoop {
+  std::string source;
   std::string function;
+  std::string mnemonic;  // tells the loop from others of the function
   std::size_t instructions;
   bool prefetches;
   std::ptrdiff_t spills = 0;  // sums stored to the stack in each pass
 };
 
-void PrintTo(const HotLoop& loop, std::ostream* out) { *out << loop.function; }
+void PrintTo(const HotLoop& loop, std::ostream* out) {
+  *out << loop.source << ": " << loop.function;
+}
 
 class HotLoops : public testing::TestWithParam<HotLoop> {};
 
 TEST_P(HotLoops, KeepTheirSumsInRegistersAndTheirPrefetches) {
-  static const std::regex kStoreToStack(R"(%[zy]mm\d+,-?(0x[0-9a-f]+)?\(%r[sb]p)");
-  static const std::regex kPrefetch("^prefetch");
+  static const std::regex kStoreToStack(
+      R"(%[zy]mm\d+,-?(0x[0-9a-f]+)?\(%r[sb]p|^st[rp]\s+[qd]\d+.*\[sp)");
+  static const std::regex kPrefetch("^prefetch|^prfu?m");
 #if !defined(NDEBUG)
   GTEST_SKIP() << "not what users run";
 #endif
-  const std::string object = object_of("kernels/avx512_vbmi.cpp");
-  if (object.empty()) GTEST_SKIP() << "this build has no AVX-512 kernels";
-  static const auto functions = disassemble(object);
   const HotLoop& expected = GetParam();
+  const std::string object = object_of(expected.source);
+  if (object.empty()) GTEST_SKIP() << "this build has no " << expected.source;
   std::size_t loops = 0;
+  std::size_t longest = 0;
   bool prefetches = false;
-  for (const auto& [name, instructions] : functions) {
+  for (const auto& [name, instructions] : disassemble(object)) {
     if (name.find(expected.function) == std::string::npos) continue;
-    for (const std::vector<std::string>& loop : loops_with(instructions, "vpdpbusd")) {
+    for (const std::vector<std::string>& loop : loops_with(instructions, expected.mnemonic)) {
       ++loops;
+      longest = std::max(longest, loop.size());
       prefetches = prefetches || count(loop, kPrefetch) != 0;
       EXPECT_LE(count(loop, kStoreToStack), expected.spills) << joined(loop);
       if (kGcc == 12) {
@@ -119,23 +125,49 @@ TEST_P(HotLoops, KeepTheirSumsInRegistersAndTheirPrefetches) {
       }
     }
   }
+  RecordProperty("instructions", std::to_string(longest));
   EXPECT_NE(loops, 0U) << "found no loop of " << expected.function;
   EXPECT_EQ(prefetches, expected.prefetches);
 }
 
+std::string loop_name(const testing::TestParamInfo<HotLoop>& info) {
+  std::string name = info.param.source.substr(info.param.source.find('/')) + info.param.function;
+  std::erase_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; });
+  return name;
+}
+
+HotLoop avx512(std::string function, std::size_t instructions, bool prefetches,
+               std::ptrdiff_t spills = 0) {
+  return {
+      "kernels/avx512_vbmi.cpp", std::move(function), "vpdpbusd", instructions, prefetches, spills};
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Avx512, HotLoops,
-    testing::Values(HotLoop{"multiply_panel<(bitnet::TileLayout)0, 1ul>", 72, true},
-                    HotLoop{"multiply_panel<(bitnet::TileLayout)0, 8ul>", 167, true},
-                    HotLoop{"multiply_panel<(bitnet::TileLayout)1, 8ul>", 121, true},
+    testing::Values(avx512("multiply_panel<(bitnet::TileLayout)0, 1ul>", 72, true),
+                    avx512("multiply_panel<(bitnet::TileLayout)0, 8ul>", 167, true),
+                    avx512("multiply_panel<(bitnet::TileLayout)1, 8ul>", 121, true),
                     // GCC 12 copies the operand that vpdpbusd adds to, and runs out of registers.
-                    HotLoop{"multiply_unpacked_tokens<(bitnet::TileLayout)0>", 165, false, 4},
-                    HotLoop{"nibble_dot", 26, true}),
-    [](const auto& info) {
-      std::string name = info.param.function;
-      std::erase_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; });
-      return name;
-    });
+                    avx512("multiply_unpacked_tokens<(bitnet::TileLayout)0>", 165, false, 4),
+                    avx512("nibble_dot", 26, true)),
+    loop_name);
+
+constexpr const char* kNeon = "kernels/neon.cpp";
+constexpr const char* kDotprod = "kernels/neon_dotprod.cpp";
+constexpr const char* kI8mm = "kernels/neon_i8mm.cpp";
+
+INSTANTIATE_TEST_SUITE_P(
+    Neon, HotLoops,
+    testing::Values(
+        HotLoop{kNeon, "multiply_panel<(bitnet::TileLayout)1, 4ul>", "smlal", 130, true},
+        HotLoop{kNeon, "add_entries<(bitnet::TileLayout)1>", "ldrh", 79, false},
+        HotLoop{kDotprod, "multiply_panel<(bitnet::TileLayout)0, 1ul>", "sdot", 64, true},
+        HotLoop{kDotprod, "multiply_panel<(bitnet::TileLayout)1, 8ul>", "sdot", 89, true},
+        HotLoop{kDotprod, "nibble_dot", "sdot", 39, true},
+        HotLoop{kI8mm, "multiply_panel<(bitnet::TileLayout)1, 4ul>", "usmmla", 50, true},
+        HotLoop{kI8mm, "multiply_panel<(bitnet::TileLayout)1, 8ul>", "usmmla", 75, true},
+        HotLoop{kI8mm, "multiply_panel<(bitnet::TileLayout)0, 8ul>", "usmmla", 144, true}),
+    loop_name);
 
 }  // namespace
 }  // namespace bitnet::architecture
