@@ -107,7 +107,7 @@ requires(M >= 2) inline void accumulate(const std::uint8_t* panel, std::size_t f
       add_steps<layout, M, kSteps>(bytes + step * kPanelStepBytes, codes + step * kStepInputs,
                                    stride, acc);
     }
-    if (step < steps) {
+    for (; step < steps; ++step) {
       add_steps<layout, M, 1>(bytes + step * kPanelStepBytes, codes + step * kStepInputs, stride,
                               acc);
     }
