@@ -20,9 +20,9 @@ namespace {
 // Codes of a token block stay in the second-level cache while panels stream by: 128 * 2560 = 320
 // KB.
 constexpr std::size_t kBlockTokens = 128;
-// Of a token block's panels each thread first takes one long stretch, half of its share, which
-// keeps memory streaming; the rest goes out in pieces, so that threads end together although the
-// machine slows some of them down.
+// Of a token block's panels each thread first takes one long stretch, seven eighths of its share,
+// which keeps memory streaming; the rest goes out in pieces, so that threads end together although
+// the machine slows some of them down.
 constexpr std::size_t kPiecesPerThread = 4;
 // Multiply-adds worth a piece: about a microsecond, more than handing it to a thread costs.
 constexpr std::size_t kMinPieceMacs = std::size_t{1} << 17;
