@@ -106,8 +106,10 @@ struct KernelTable {
   /// max over i of bits(x[i]) & 0x7fffffff: the bits of max|x| when all are finite, at least
   /// 0x7f800000 when one is not. 0 for n = 0.
   std::uint32_t (*absmax_bits)(const float* x, std::size_t n);
-  /// Codes of n numbers; returns their sum. Scaled by the rule, each lies within ±2^22.
-  std::int32_t (*quantize)(const float* x, std::size_t n, const CodeRule& rule, std::int8_t* codes);
+  /// Codes of n numbers; returns their sum. Scaled by the rule, each lies within ±2^22. `prefetch`
+  /// as in TernaryGemm: with the next row that far behind x, its reads overlap this one's rounding.
+  std::int32_t (*quantize)(const float* x, std::size_t n, const CodeRule& rule,
+                           std::size_t prefetch, std::int8_t* codes);
   /// out[i] = float(codes[i]) * scale
   void (*dequantize)(const std::int8_t* codes, std::size_t n, float scale, float* out);
 

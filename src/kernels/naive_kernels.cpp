@@ -89,7 +89,8 @@ std::uint32_t absmax_bits(const float* x, std::size_t n) {
   return largest;
 }
 
-std::int32_t quantize(const float* x, std::size_t n, const CodeRule& rule, std::int8_t* codes) {
+std::int32_t quantize(const float* x, std::size_t n, const CodeRule& rule, std::size_t /*prefetch*/,
+                      std::int8_t* codes) {
   std::int32_t sum = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const float scaled = rule.scaling == Scaling::divide ? x[i] / rule.step : x[i] * rule.step;
