@@ -151,8 +151,8 @@ struct KernelTable {
   void (*dot_q6_k)(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
                    std::size_t prefetch, float* out);
 
-  /// Σ |w| in double over 16 virtual lanes, as sum_squares.
-  double (*sum_abs)(const float* w, std::size_t n);
+  /// Σ |w| in double over 16 virtual lanes, as sum_squares. `prefetch` as in TernaryGemm.
+  double (*sum_abs)(const float* w, std::size_t n, std::size_t prefetch);
   /// digits[i] = 2 if w >= threshold, 0 if w <= -threshold, else 1 (the trit + 1). threshold > 0.
   /// Returns the number of zero trits.
   std::size_t (*ternarize)(const float* w, std::size_t n, float threshold, std::uint8_t* digits);

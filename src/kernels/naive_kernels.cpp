@@ -126,7 +126,7 @@ Real sum_in_lanes(std::size_t n, Term term) {
 float sum_squares(const float* x, std::size_t n) {
   return sum_in_lanes<float>(n, [x](std::size_t i) { return x[i] * x[i]; });
 }
-double sum_abs(const float* w, std::size_t n) {
+double sum_abs(const float* w, std::size_t n, std::size_t /*prefetch*/) {
   return sum_in_lanes<double>(n, [w](std::size_t i) { return std::fabs(double{w[i]}); });
 }
 

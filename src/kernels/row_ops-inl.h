@@ -21,9 +21,10 @@ constexpr std::size_t kCodeLanes = 4 * kLanes;
 
 /// Calls body(block) with each 16 elements of x, the last of them padded with zeros.
 template <class Body>
-inline void for_each_block(const float* x, std::size_t n, Body body) {
+inline void for_each_block(const float* x, std::size_t n, Body body, std::size_t prefetch = 0) {
   std::size_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
+    prefetch_ahead<kLanes * sizeof(float)>(x + i, prefetch);
     body(load(x + i));
   }
   if (i < n) {
@@ -216,9 +217,10 @@ std::uint32_t normalize(const float* x, std::size_t n, float factor, const float
   return largest_lane(largest);
 }
 
-double sum_abs(const float* w, std::size_t n) {
+double sum_abs(const float* w, std::size_t n, std::size_t prefetch) {
   Doubles sum = zero_doubles();
-  for_each_block(w, n, [&](Floats block) { sum = add_magnitudes(sum, block); });
+  for_each_block(
+      w, n, [&](Floats block) { sum = add_magnitudes(sum, block); }, prefetch);
   double lanes[kLanes];
   store(lanes, sum);
   return add_lanes(lanes);

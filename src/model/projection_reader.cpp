@@ -119,7 +119,7 @@ class MasterReader : public ProjectionReader {
     const auto largest = std::bit_cast<float>(absmax_bits);
     const bool one_magnitude = std::all_of<const float*>(
         scratch, end, [&](float w) { return w == 0.0F || std::abs(w) == largest; });
-    return {runtime_.kernels().sum_abs(scratch, columns()), absmax_bits, one_magnitude};
+    return {runtime_.kernels().sum_abs(scratch, columns(), 0), absmax_bits, one_magnitude};
   }
 
   void choose_rule(const std::vector<RowMeasure>& measures) {
