@@ -74,6 +74,11 @@ inline Bits magnitude_bits(Floats x) {
 inline Bits max(Bits a, Bits b) {
   return {_mm256_max_epu32(a.low, b.low), _mm256_max_epu32(a.high, b.high)};
 }
+// Below 2^31, where signed comparisons hold.
+inline bool any_above(Bits x, Bits limit) {
+  return _mm256_movemask_epi8(_mm256_or_si256(_mm256_cmpgt_epi32(x.low, limit.low),
+                                              _mm256_cmpgt_epi32(x.high, limit.high))) != 0;
+}
 inline std::uint32_t largest_lane(Bits x) {
   const __m256i eight = _mm256_max_epu32(x.low, x.high);
   __m128i four = _mm_max_epu32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));

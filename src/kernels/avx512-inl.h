@@ -55,6 +55,7 @@ inline Bits magnitude_bits(Floats x) {
   return {_mm512_and_si512(_mm512_castps_si512(x.v), _mm512_set1_epi32(0x7fffffff))};
 }
 inline Bits max(Bits a, Bits b) { return {_mm512_max_epu32(a.v, b.v)}; }
+inline bool any_above(Bits x, Bits limit) { return _mm512_cmpgt_epu32_mask(x.v, limit.v) != 0; }
 inline std::uint32_t largest_lane(Bits x) { return _mm512_reduce_max_epu32(x.v); }
 
 inline Ints round_half_even(Floats x) { return {_mm512_cvtps_epi32(x.v)}; }

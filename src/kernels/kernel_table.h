@@ -106,8 +106,10 @@ struct KernelTable {
   /// max over i of bits(x[i]) & 0x7fffffff: the bits of max|x| when all are finite, at least
   /// 0x7f800000 when one is not. 0 for n = 0.
   std::uint32_t (*absmax_bits)(const float* x, std::size_t n);
-  /// Codes of n numbers; returns their sum. Scaled by the rule, each lies within ±2^22.
-  std::int32_t (*quantize)(const float* x, std::size_t n, const CodeRule& rule, std::int8_t* codes);
+  /// Codes of n numbers; returns their sum. Scaled by the rule, each lies within ±2^22. `prefetch`
+  /// as in TernaryGemm: with the next row that far behind x, its reads overlap this one's rounding.
+  std::int32_t (*quantize)(const float* x, std::size_t n, const CodeRule& rule,
+                           std::size_t prefetch, std::int8_t* codes);
   /// out[i] = float(codes[i]) * scale
   void (*dequantize)(const std::int8_t* codes, std::size_t n, float scale, float* out);
 
@@ -149,8 +151,8 @@ struct KernelTable {
   void (*dot_q6_k)(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
                    std::size_t prefetch, float* out);
 
-  /// Σ |w| in double over 16 virtual lanes, as sum_squares.
-  double (*sum_abs)(const float* w, std::size_t n);
+  /// Σ |w| in double over 16 virtual lanes, as sum_squares. `prefetch` as in TernaryGemm.
+  double (*sum_abs)(const float* w, std::size_t n, std::size_t prefetch);
   /// digits[i] = 2 if w >= threshold, 0 if w <= -threshold, else 1 (the trit + 1). threshold > 0.
   /// Returns the number of zero trits.
   std::size_t (*ternarize)(const float* w, std::size_t n, float threshold, std::uint8_t* digits);

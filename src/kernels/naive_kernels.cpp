@@ -89,7 +89,8 @@ std::uint32_t absmax_bits(const float* x, std::size_t n) {
   return largest;
 }
 
-std::int32_t quantize(const float* x, std::size_t n, const CodeRule& rule, std::int8_t* codes) {
+std::int32_t quantize(const float* x, std::size_t n, const CodeRule& rule, std::size_t /*prefetch*/,
+                      std::int8_t* codes) {
   std::int32_t sum = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const float scaled = rule.scaling == Scaling::divide ? x[i] / rule.step : x[i] * rule.step;
@@ -125,7 +126,7 @@ Real sum_in_lanes(std::size_t n, Term term) {
 float sum_squares(const float* x, std::size_t n) {
   return sum_in_lanes<float>(n, [x](std::size_t i) { return x[i] * x[i]; });
 }
-double sum_abs(const float* w, std::size_t n) {
+double sum_abs(const float* w, std::size_t n, std::size_t /*prefetch*/) {
   return sum_in_lanes<double>(n, [w](std::size_t i) { return std::fabs(double{w[i]}); });
 }
 

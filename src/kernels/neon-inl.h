@@ -98,6 +98,11 @@ inline Bits max(Bits a, const Bits& b) {
   for (int i = 0; i < 4; ++i) a.quarter[i] = vmaxq_u32(a.quarter[i], b.quarter[i]);
   return a;
 }
+inline bool any_above(const Bits& x, const Bits& limit) {
+  uint32x4_t above = vcgtq_u32(x.quarter[0], limit.quarter[0]);
+  for (int i = 1; i < 4; ++i) above = vorrq_u32(above, vcgtq_u32(x.quarter[i], limit.quarter[i]));
+  return vmaxvq_u32(above) != 0;
+}
 inline std::uint32_t largest_lane(const Bits& x) {
   return vmaxvq_u32(
       vmaxq_u32(vmaxq_u32(x.quarter[0], x.quarter[1]), vmaxq_u32(x.quarter[2], x.quarter[3])));

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "kernels/kernel_table.h"
+#include "kernels/prefetch-inl.h"
 
 namespace bitnet::kernels {
 namespace {
@@ -20,9 +21,10 @@ constexpr std::size_t kCodeLanes = 4 * kLanes;
 
 /// Calls body(block) with each 16 elements of x, the last of them padded with zeros.
 template <class Body>
-inline void for_each_block(const float* x, std::size_t n, Body body) {
+inline void for_each_block(const float* x, std::size_t n, Body body, std::size_t prefetch = 0) {
   std::size_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
+    prefetch_ahead<kLanes * sizeof(float)>(x + i, prefetch);
     body(load(x + i));
   }
   if (i < n) {
@@ -84,35 +86,88 @@ std::uint32_t absmax_bits(const float* x, std::size_t n) {
   return largest_lane(largest);
 }
 
+/// The 64 values at x, scaled and rounded.
+template <Scaling scaling, Rounding rounding>
+inline Codes codes_of(const float* x, Floats step, int qmax) {
+  Ints rounded[4];
+  for (std::size_t i = 0; i < 4; ++i) {
+    const Floats values = load(x + i * kLanes);
+    const Floats scaled =
+        scaling == Scaling::divide ? divide(values, step) : multiply(values, step);
+    rounded[i] =
+        rounding == Rounding::half_to_even ? round_half_even(scaled) : round_half_away(scaled);
+  }
+  return narrow(rounded, qmax);
+}
+
 template <Scaling scaling, Rounding rounding>
 inline std::int32_t quantize_by(const float* x, std::size_t n, const CodeRule& rule,
-                                std::int8_t* codes) {
+                                std::size_t prefetch, std::int8_t* codes) {
   const Floats step = splat(rule.step);
+  const int qmax = rule.qmax;  // codes might overlap the rule, as far as a compiler knows
   Ints sum = zero_ints();
   map_blocks<kCodeLanes>(x, codes, n, [&](const float* in, std::int8_t* out) {
-    Ints rounded[4];
-    for (std::size_t i = 0; i < 4; ++i) {
-      const Floats values = load(in + i * kLanes);
-      const Floats scaled =
-          scaling == Scaling::divide ? divide(values, step) : multiply(values, step);
-      rounded[i] =
-          rounding == Rounding::half_to_even ? round_half_even(scaled) : round_half_away(scaled);
-    }
-    const Codes block_codes = narrow(rounded, rule.qmax);
+    prefetch_ahead<kCodeLanes * sizeof(float)>(in, prefetch);
+    const Codes block_codes = codes_of<scaling, rounding>(in, step, qmax);
     sum = add_codes(sum, block_codes);
     store(out, block_codes);
   });
   return sum_lanes(sum);
 }
 
-std::int32_t quantize(const float* x, std::size_t n, const CodeRule& rule, std::int8_t* codes) {
-  const bool even = rule.rounding == Rounding::half_to_even;
-  if (rule.scaling == Scaling::divide) {
-    return even ? quantize_by<Scaling::divide, Rounding::half_to_even>(x, n, rule, codes)
-                : quantize_by<Scaling::divide, Rounding::half_away_from_zero>(x, n, rule, codes);
+// Division without dividing. With s the step, p = fl(x * fl(1 / s)) and d = fl(x / s) are
+// x / s times at most three roundings, 1.5 * 2^-23 apart in relation to it. Where |x / s| <= 130
+// that is below 2^-15: unless p lies that near to a tie, p and d round alike, and away from ties
+// to even or away from zero is one. Beyond 130 both are clamped. An x / s too small for a normal p
+// is 0 in either form. Few blocks of 64 hold a number that near to a tie; those are divided.
+constexpr float kSmallestInvertedStep = 0x1p-100F;  // 1 / s is a normal number
+constexpr float kLargestInvertedStep = 0x1p100F;
+constexpr float kFarFromTie = 0.5F - 0x1p-15F;
+
+template <Rounding rounding>
+inline std::int32_t quantize_by_inverse(const float* x, std::size_t n, const CodeRule& rule,
+                                        std::size_t prefetch, std::int8_t* codes) {
+  const Floats step = splat(rule.step);
+  const Floats inverse = splat(1.0F / rule.step);
+  const int qmax = rule.qmax;
+  const Bits far_from_tie = magnitude_bits(splat(kFarFromTie));
+  Ints sum = zero_ints();
+  map_blocks<kCodeLanes>(x, codes, n, [&](const float* in, std::int8_t* out) {
+    prefetch_ahead<kCodeLanes * sizeof(float)>(in, prefetch);
+    Ints rounded[4];
+    Bits farthest = zero_bits();
+    for (std::size_t i = 0; i < 4; ++i) {
+      const Floats scaled = multiply(load(in + i * kLanes), inverse);
+      rounded[i] = round_half_even(scaled);
+      const Floats rest = subtract(scaled, to_floats(rounded[i]));  // exact
+      farthest = max(farthest, magnitude_bits(rest));
+    }
+    Codes block_codes = narrow(rounded, qmax);
+    if (any_above(farthest, far_from_tie)) {
+      block_codes = codes_of<Scaling::divide, rounding>(in, step, qmax);
+    }
+    sum = add_codes(sum, block_codes);
+    store(out, block_codes);
+  });
+  return sum_lanes(sum);
+}
+
+template <Rounding rounding>
+inline std::int32_t quantize_rounded(const float* x, std::size_t n, const CodeRule& rule,
+                                     std::size_t prefetch, std::int8_t* codes) {
+  if (rule.scaling == Scaling::multiply) {
+    return quantize_by<Scaling::multiply, rounding>(x, n, rule, prefetch, codes);
   }
-  return even ? quantize_by<Scaling::multiply, Rounding::half_to_even>(x, n, rule, codes)
-              : quantize_by<Scaling::multiply, Rounding::half_away_from_zero>(x, n, rule, codes);
+  return rule.step >= kSmallestInvertedStep && rule.step <= kLargestInvertedStep
+             ? quantize_by_inverse<rounding>(x, n, rule, prefetch, codes)
+             : quantize_by<Scaling::divide, rounding>(x, n, rule, prefetch, codes);
+}
+
+std::int32_t quantize(const float* x, std::size_t n, const CodeRule& rule, std::size_t prefetch,
+                      std::int8_t* codes) {
+  return rule.rounding == Rounding::half_to_even
+             ? quantize_rounded<Rounding::half_to_even>(x, n, rule, prefetch, codes)
+             : quantize_rounded<Rounding::half_away_from_zero>(x, n, rule, prefetch, codes);
 }
 
 void dequantize(const std::int8_t* codes, std::size_t n, float scale, float* out) {
@@ -162,9 +217,10 @@ std::uint32_t normalize(const float* x, std::size_t n, float factor, const float
   return largest_lane(largest);
 }
 
-double sum_abs(const float* w, std::size_t n) {
+double sum_abs(const float* w, std::size_t n, std::size_t prefetch) {
   Doubles sum = zero_doubles();
-  for_each_block(w, n, [&](Floats block) { sum = add_magnitudes(sum, block); });
+  for_each_block(
+      w, n, [&](Floats block) { sum = add_magnitudes(sum, block); }, prefetch);
   double lanes[kLanes];
   store(lanes, sum);
   return add_lanes(lanes);

@@ -90,6 +90,11 @@ inline Bits max(Bits a, const Bits& b) {
   for (int i = 0; i < 16; ++i) a.lane[i] = a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i];
   return a;
 }
+inline bool any_above(const Bits& x, const Bits& limit) {
+  bool any = false;
+  for (int i = 0; i < 16; ++i) any |= x.lane[i] > limit.lane[i];
+  return any;
+}
 inline std::uint32_t largest_lane(const Bits& x) {
   std::uint32_t largest = 0;
   for (const std::uint32_t lane : x.lane) largest = lane > largest ? lane : largest;

@@ -39,7 +39,7 @@ float quantize_head(const float* x, std::size_t n, const kernels::KernelTable& k
                     .scaling = Scaling::divide,
                     .rounding = Rounding::half_to_even,
                     .qmax = kLargestCode},
-                   codes);
+                   0, codes);
   return scale;
 }
 

@@ -74,19 +74,20 @@ class MasterReader : public ProjectionReader {
     }
   }
 
-  SquareSums read_row(std::size_t row, float* scratch, std::int8_t* trits) const override {
+  RowSums read_row(std::size_t row, float* scratch, std::int8_t* trits) const override {
+    const std::size_t n = columns();
     load(row, scratch);
-    runtime_.kernels().ternarize(scratch, columns(), threshold_,
-                                 reinterpret_cast<std::uint8_t*>(trits));
-    for (std::size_t k = 0; k < columns(); ++k) {
-      --trits[k];  // the kernel's digit is the trit + 1
+    RowSums sums;
+    sums.zeros = runtime_.kernels().ternarize(scratch, n, threshold_,
+                                              reinterpret_cast<std::uint8_t*>(trits));
+    std::transform(trits, trits + n, trits,
+                   [](std::int8_t digit) { return static_cast<std::int8_t>(digit - 1); });
+    if (!was_ternary()) {
+      float* const approximations = scratch + n;
+      runtime_.kernels().dequantize(trits, n, scale(), approximations);
+      sums.squares = square_sums(scratch, approximations, n);
     }
-    if (was_ternary()) {
-      return {};
-    }
-    float* const approximations = scratch + columns();
-    runtime_.kernels().dequantize(trits, columns(), scale(), approximations);
-    return square_sums(scratch, approximations, columns());
+    return sums;
   }
 
  private:
@@ -118,7 +119,7 @@ class MasterReader : public ProjectionReader {
     const auto largest = std::bit_cast<float>(absmax_bits);
     const bool one_magnitude = std::all_of<const float*>(
         scratch, end, [&](float w) { return w == 0.0F || std::abs(w) == largest; });
-    return {runtime_.kernels().sum_abs(scratch, columns()), absmax_bits, one_magnitude};
+    return {runtime_.kernels().sum_abs(scratch, columns(), 0), absmax_bits, one_magnitude};
   }
 
   void choose_rule(const std::vector<RowMeasure>& measures) {
@@ -160,14 +161,14 @@ class TritReader : public ProjectionReader {
     was_ternary_ = true;
   }
 
-  SquareSums read_row(std::size_t row, float* /*scratch*/, std::int8_t* trits) const override {
+  RowSums read_row(std::size_t row, float* /*scratch*/, std::int8_t* trits) const override {
     const std::span out(trits, weight_.name.columns);
     if (weight_.hf_packed) {
       decode_hf_packed(weight_.tensor, weight_.name.rows, row, 1, out);
     } else {
       decode_trits(weight_.tensor, stored_row(source_, weight_, row), 1, out);
     }
-    return {};
+    return {{}, static_cast<std::size_t>(std::count(out.begin(), out.end(), 0))};
   }
 
  private:

@@ -144,15 +144,17 @@ void WeightWriter::write_trits(const PlannedTensor& tensor, TensorReport& report
       const std::span scratch(floats_.data() + i * 2 * columns, 2 * columns);
       const std::span trits(trits_.data() + i * strips * columns, strips * columns);
       for (std::size_t strip = 0; strip < strips; ++strip) {
-        row_sums_[i] += reader->read_row(source_row(tensor, first + i + strip * rows),
-                                         scratch.data(), trits.data() + strip * columns);
+        const RowSums row = reader->read_row(source_row(tensor, first + i + strip * rows),
+                                             scratch.data(), trits.data() + strip * columns);
+        row_sums_[i].squares += row.squares;
+        row_sums_[i].zeros += row.zeros;
       }
       encoder.encode(trits, scratch, std::span(encoded_.data() + i * row_bytes, row_bytes));
     });
     append_(encoded_);
-    zeros += static_cast<std::size_t>(std::count(trits_.begin(), trits_.end(), 0));
-    for (const SquareSums& row : row_sums_) {
-      sums += row;
+    for (const RowSums& row : row_sums_) {
+      zeros += row.zeros;
+      sums += row.squares;
     }
     report_read(tensor, first, count, rows);
   });

@@ -44,7 +44,7 @@ class WeightWriter {
   AlignedVector<float> floats_;
   AlignedVector<std::int8_t> trits_;
   AlignedVector<std::byte> encoded_;
-  std::vector<SquareSums> row_sums_;
+  std::vector<RowSums> row_sums_;
 };
 
 /// Bytes of the input that writing the tensor reads: matrices without a known scale twice.

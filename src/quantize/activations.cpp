@@ -35,11 +35,22 @@ void prepare(const TensorView& x, const BitNetConfig& config, QuantizedActivatio
   throw QuantizationError("activations changed while they were being quantized");
 }
 
+/// From a row to the next one, or as far as a prefetch must reach to be of use; 0 where it is of
+/// none: beside the scratch that 16-bit rows are widened into, and in rows that fill a cache.
+std::size_t row_prefetch(const TensorView& x) {
+  constexpr std::size_t kLeastBytes = 4096;
+  constexpr std::size_t kMostBytes = std::size_t{256} << 10;
+  const std::size_t bytes = x.columns() * sizeof(float);
+  const bool pays = x.dtype() == DType::f32 && bytes <= kMostBytes && kernels::tile_prefetch() != 0;
+  return pays ? std::max(bytes, kLeastBytes) : 0;
+}
+
 // Each row is read from memory once: its absmax pass leaves it in cache for the pass that rounds.
 void quantize_per_token(const TensorView& x, const BitNetConfig& config, QuantizedActivations& out,
                         const Runtime& runtime) {
   const kernels::KernelTable& kernels = runtime.kernels();
   const std::size_t columns = x.columns();
+  const std::size_t prefetch = row_prefetch(x);
   const std::size_t bad = first_bad_row(x.rows(), columns, runtime, [&](std::size_t row) {
     const float* values = float_row(x, row, row_scratch(), kernels);
     const std::uint32_t absmax = kernels.absmax_bits(values, columns);
@@ -47,7 +58,7 @@ void quantize_per_token(const TensorView& x, const BitNetConfig& config, Quantiz
       return false;
     }
     const ActivationRule rule = activation_rule(std::bit_cast<float>(absmax), config);
-    kernels.quantize(values, columns, rule.code, out.data.data() + row * columns);
+    kernels.quantize(values, columns, rule.code, prefetch, out.data.data() + row * columns);
     out.scales[row] = rule.scale;
     return true;
   });
@@ -75,7 +86,7 @@ void quantize_per_tensor(const TensorView& x, const BitNetConfig& config, Quanti
   const ActivationRule rule = activation_rule(std::bit_cast<float>(absmax.load()), config);
   out.scales[0] = rule.scale;
   first_bad_row(x.rows(), columns, runtime, [&](std::size_t row) {
-    kernels.quantize(float_row(x, row, row_scratch(), kernels), columns, rule.code,
+    kernels.quantize(float_row(x, row, row_scratch(), kernels), columns, rule.code, row_prefetch(x),
                      out.data.data() + row * columns);
     return true;
   });

@@ -108,7 +108,7 @@ void rms_norm_quantize(const TensorView& x, std::span<const float> gain, const B
       return false;
     }
     const ActivationRule rule = activation_rule(std::bit_cast<float>(absmax), config);
-    runtime.kernels().quantize(normalized.data(), columns, rule.code,
+    runtime.kernels().quantize(normalized.data(), columns, rule.code, 0,
                                out.data.data() + row * columns);
     out.scales[row] = rule.scale;
     return true;

@@ -30,10 +30,13 @@ inline constexpr std::uint32_t kNonFiniteBits = 0x7f800000;
 template <class Body>
 std::size_t first_bad_row(std::size_t rows, std::size_t columns, const Runtime& runtime,
                           const Body& body) {
-  constexpr std::size_t kChunkElements =
-      32 * 1024;  // 128 KB of floats: well above a hand-out's cost
-  const std::size_t chunk_rows =
-      std::max<std::size_t>(1, kChunkElements / std::max<std::size_t>(1, columns));
+  // 128 KB of floats: well above a hand-out's cost. Up to 2 MB where that leaves each thread
+  // several chunks, as a chunk reads memory as one stream.
+  constexpr std::size_t kLeastElements = 32 * 1024;
+  constexpr std::size_t kMostElements = 512 * 1024;
+  const std::size_t fair = rows * columns / (8 * static_cast<std::size_t>(runtime.threads()));
+  const std::size_t chunk_rows = std::max<std::size_t>(
+      1, std::clamp(fair, kLeastElements, kMostElements) / std::max<std::size_t>(1, columns));
   std::atomic<std::size_t> first_bad = rows;
   runtime.pool().parallel_for((rows + chunk_rows - 1) / chunk_rows, [&](std::size_t chunk) {
     const std::size_t last = std::min(rows, (chunk + 1) * chunk_rows);

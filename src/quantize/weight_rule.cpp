@@ -20,6 +20,15 @@ float weight_scale(double sum_abs, std::size_t count, const BitNetConfig& config
 }
 
 float ternary_threshold(float scale, const BitNetConfig& config) {
+  // w / scale of w = scale / 2 is 0.5. Of the next float, which is larger by 2^-24 to 2^-23 of it,
+  // the quotient rounds to more than 0.5, as 2^-24 itself is never met; of the one before, to less.
+  constexpr float kHalfIsNormal = 0x1p-120F;
+  if (config.scaling == Scaling::divide && scale >= kHalfIsNormal) {
+    const float half = 0.5F * scale;
+    return config.rounding == Rounding::half_to_even
+               ? std::bit_cast<float>(std::bit_cast<std::uint32_t>(half) + 1)
+               : half;
+  }
   const float inverse_scale = 1.0F / scale;
   const auto becomes_one = [&](float w) {
     const float scaled = config.scaling == Scaling::divide ? w / scale : w * inverse_scale;

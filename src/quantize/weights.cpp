@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <vector>
 
 #include "base/message.h"
 #include "kernels/kernel_table.h"
@@ -25,54 +27,128 @@ void check_shape(const TensorView& w, const BitNetConfig& config) {
   }
 }
 
-/// Σ|w| of each of the scale's parts of each row: [rows, parts]. Throws NonFiniteError.
-std::vector<double> sums_of_magnitudes(const TensorView& w, std::size_t parts,
-                                       const Runtime& runtime) {
-  const kernels::KernelTable& kernels = runtime.kernels();
-  const std::size_t part_columns = w.columns() / parts;
-  std::vector<double> sums(w.rows() * parts);
-  const std::size_t bad = first_bad_row(w.rows(), w.columns(), runtime, [&](std::size_t row) {
-    const float* values = float_row(w, row, row_scratch(), kernels);
-    for (std::size_t part = 0; part < parts; ++part) {
-      sums[row * parts + part] = kernels.sum_abs(values + part * part_columns, part_columns);
-    }
-    return kernels.absmax_bits(values, w.columns()) < kNonFiniteBits;
-  });
-  if (bad != w.rows()) {
-    throw_if_non_finite("weight", float_row(w, bad, row_scratch(), kernels), w.columns(), bad);
-  }
-  return sums;
-}
+/// One call of quantize_weights.
+class WeightQuantizer {
+ public:
+  WeightQuantizer(const TensorView& w, const BitNetConfig& config, const Runtime& runtime)
+      : w_(w),
+        config_(config),
+        runtime_(runtime),
+        groups_(config.weight_granularity == Granularity::group ? w.columns() / config.group_size
+                                                                : 1),
+        builder_(w.rows(), w.columns(), config.weight_granularity,
+                 config.weight_granularity == Granularity::group ? config.group_size : 0,
+                 std::nullopt),
+        // Rows that lie a power of two apart would share a few sets of the cache.
+        digit_stride_(builder_.steps() * step_inputs(builder_.layout()) + kCacheLine),
+        prefetch_(w.dtype() == DType::f32 ? kernels::tile_prefetch() : 0) {}
 
-/// Scales [1], [N] or [N, groups].
-std::vector<float> absmean_scales(const TensorView& w, std::size_t groups,
-                                  const BitNetConfig& config, const Runtime& runtime) {
-  const std::vector<double> sums = sums_of_magnitudes(w, groups, runtime);
-  if (config.weight_granularity == Granularity::tensor) {
+  TernaryWeight run() {
+    if (config_.weight_granularity == Granularity::tensor) {
+      quantize_with_one_scale();
+    } else {
+      quantize_part_by_part();
+    }
+    return builder_.finish(zeros_);
+  }
+
+ private:
+  using Digits = AlignedVector<std::uint8_t>;  // of a panel: [32, digit_stride_]
+
+  const kernels::KernelTable& kernels() const { return runtime_.kernels(); }
+  const float* values(std::size_t row) const {
+    return float_row(w_, row, row_scratch(), kernels());
+  }
+
+  /// Fills every panel on all threads: digits_of_row(row, digits) -> zeros.
+  template <class DigitsOfRow>
+  void pack_panels(const DigitsOfRow& digits_of_row) {
+    const auto pack = builder_.layout() == TileLayout::t16 ? kernels().pack_t16 : kernels().pack_t2;
+    std::atomic<std::size_t> zeros = 0;
+    runtime_.pool().parallel_for(builder_.panels(), [&](std::size_t panel) {
+      thread_local Digits digits;
+      digits.resize(kPanelRows * digit_stride_);
+      const std::size_t first = panel * kPanelRows;
+      std::size_t panel_zeros = 0;
+      for (std::size_t i = 0; i < kPanelRows; ++i) {
+        std::uint8_t* const row_digits = digits.data() + i * digit_stride_;
+        const std::size_t used = first + i < w_.rows() ? w_.columns() : 0;
+        if (used != 0) {
+          panel_zeros += digits_of_row(first + i, row_digits);
+        }
+        std::fill(row_digits + used, row_digits + digit_stride_, std::uint8_t{1});
+      }
+      pack(digits.data(), digit_stride_, builder_.steps(), builder_.panel(panel));
+      zeros += panel_zeros;
+    });
+    zeros_ = zeros;
+  }
+
+  /// Throws NonFiniteError for the first bad weight of a row whose Σ|w| is not finite; sums of
+  /// finite floats are, in double.
+  void check_row(std::size_t row) const {
+    throw_if_non_finite("weight", values(row), w_.columns(), row);
+  }
+
+  // A scale per row or group: each part is read once.
+  void quantize_part_by_part() {
+    const std::size_t part = w_.columns() / groups_;
+    std::atomic<std::size_t> first_bad = w_.rows();
+    pack_panels([&](std::size_t row, std::uint8_t* digits) {
+      const float* const row_values = values(row);
+      std::size_t zeros = 0;
+      for (std::size_t group = 0; group < groups_; ++group) {
+        const float* const part_values = row_values + group * part;
+        const double sum = kernels().sum_abs(part_values, part, prefetch_);
+        if (!std::isfinite(sum)) {
+          std::size_t seen = first_bad.load(std::memory_order_relaxed);
+          while (row < seen && !first_bad.compare_exchange_weak(seen, row)) {
+          }
+          return zeros;
+        }
+        const float scale = weight_scale(sum, part, config_);
+        builder_.set_scale(row, group, scale);
+        zeros += kernels().ternarize(part_values, part, ternary_threshold(scale, config_),
+                                     digits + group * part);
+      }
+      return zeros;
+    });
+    if (first_bad != w_.rows()) {
+      check_row(first_bad);
+    }
+  }
+
+  // One scale needs all weights before the first trit: two passes over memory.
+  void quantize_with_one_scale() {
+    std::vector<double> sums(w_.rows());
+    first_bad_row(w_.rows(), w_.columns(), runtime_, [&](std::size_t row) {
+      sums[row] = kernels().sum_abs(values(row), w_.columns(), prefetch_);
+      return true;
+    });
     double total = 0.0;
-    for (const double sum : sums) {
-      total += sum;
+    for (std::size_t row = 0; row < w_.rows(); ++row) {
+      if (!std::isfinite(sums[row])) {
+        check_row(row);
+      }
+      total += sums[row];
     }
-    return {weight_scale(total, w.shape().numel(), config)};
+    const float scale = weight_scale(total, w_.shape().numel(), config_);
+    const float threshold = ternary_threshold(scale, config_);
+    builder_.set_scale(0, 0, scale);
+    pack_panels([&](std::size_t row, std::uint8_t* digits) {
+      return kernels().ternarize(values(row), w_.columns(), threshold, digits);
+    });
   }
-  std::vector<float> scales(sums.size());
-  std::transform(sums.begin(), sums.end(), scales.begin(),
-                 [&](double sum) { return weight_scale(sum, w.columns() / groups, config); });
-  return scales;
-}
 
-/// Digits of one row, each group by its own threshold; returns the number of zeros.
-std::size_t ternarize_row(const float* values, std::size_t columns,
-                          std::span<const float> thresholds, const kernels::KernelTable& kernels,
-                          std::uint8_t* digits) {
-  const std::size_t part = columns / thresholds.size();
-  std::size_t zeros = 0;
-  for (std::size_t group = 0; group < thresholds.size(); ++group) {
-    zeros +=
-        kernels.ternarize(values + group * part, part, thresholds[group], digits + group * part);
-  }
-  return zeros;
-}
+  const TensorView& w_;
+  const BitNetConfig& config_;
+  const Runtime& runtime_;
+  std::size_t groups_;
+  TernaryWeightBuilder builder_;
+  std::size_t digit_stride_;
+  std::size_t prefetch_;  // none beside the scratch that 16-bit rows are widened into
+  std::size_t zeros_ = 0;
+};
 
 }  // namespace
 
@@ -80,39 +156,7 @@ TernaryWeight quantize_weights(const TensorView& w, const BitNetConfig& config,
                                const Runtime& runtime) {
   config.validate();
   check_shape(w, config);
-  const bool grouped = config.weight_granularity == Granularity::group;
-  const std::size_t groups = grouped ? w.columns() / config.group_size : 1;
-  const kernels::KernelTable& kernels = runtime.kernels();
-  TernaryWeightBuilder builder(w.rows(), w.columns(), config.weight_granularity,
-                               grouped ? config.group_size : 0, std::nullopt);
-
-  const std::vector<float> scales = absmean_scales(w, groups, config, runtime);
-  std::vector<float> thresholds(scales.size());
-  for (std::size_t i = 0; i < scales.size(); ++i) {
-    builder.set_scale(i / groups, i % groups, scales[i]);
-    thresholds[i] = ternary_threshold(scales[i], config);
-  }
-
-  const auto pack = builder.layout() == TileLayout::t16 ? kernels.pack_t16 : kernels.pack_t2;
-  const std::size_t columns = builder.steps() * step_inputs(builder.layout());
-  std::atomic<std::size_t> zeros = 0;
-  runtime.pool().parallel_for(builder.panels(), [&](std::size_t panel) {
-    thread_local AlignedVector<std::uint8_t> digits;  // one panel [32, columns]
-    digits.resize(kPanelRows * columns);
-    std::fill(digits.begin(), digits.end(), std::uint8_t{1});
-    const std::size_t first = panel * kPanelRows;
-    const std::size_t last = std::min(first + kPanelRows, w.rows());
-    std::size_t panel_zeros = 0;
-    for (std::size_t row = first; row < last; ++row) {
-      const std::size_t scale_row = config.weight_granularity == Granularity::tensor ? 0 : row;
-      panel_zeros += ternarize_row(float_row(w, row, row_scratch(), kernels), w.columns(),
-                                   std::span(thresholds).subspan(scale_row * groups, groups),
-                                   kernels, digits.data() + (row - first) * columns);
-    }
-    pack(digits.data(), columns, builder.steps(), builder.panel(panel));
-    zeros += panel_zeros;
-  });
-  return builder.finish(zeros);
+  return WeightQuantizer(w, config, runtime).run();
 }
 
 Tensor dequantize_weights(const TernaryWeight& w) {

@@ -40,7 +40,7 @@ class QuantizeKernel : public EachTable {
                     GuardedEnd end = GuardedEnd::back) {
     const GuardedBuffer<float> in(x, end);
     GuardedBuffer<std::int8_t> codes(x.size(), end);
-    const std::int32_t found_sum = kernels().quantize(in.data(), x.size(), rule, codes.data());
+    const std::int32_t found_sum = kernels().quantize(in.data(), x.size(), rule, 0, codes.data());
     std::int32_t sum = 0;
     for (std::size_t i = 0; i < x.size(); ++i) {
       const int expected = naive_code(x[i], rule);
@@ -71,7 +71,7 @@ TEST_P(QuantizeKernel, EveryMisalignment) {
     std::vector<float> memory(offset + x.size());
     std::copy(x.begin(), x.end(), memory.begin() + static_cast<std::ptrdiff_t>(offset));
     std::vector<std::int8_t> codes(offset + x.size() + 1, 99);
-    kernels().quantize(memory.data() + offset, x.size(), rule, codes.data() + offset);
+    kernels().quantize(memory.data() + offset, x.size(), rule, 0, codes.data() + offset);
     for (std::size_t i = 0; i < x.size(); ++i) {
       ASSERT_EQ(codes[offset + i], naive_code(x[i], rule));
     }
@@ -117,6 +117,27 @@ TEST_P(QuantizeKernel, QuotientsNextToTiesForAnyScale) {
       }
       for (int i = 0; i < 5; ++i, value = std::nextafter(value, INFINITY)) {
         x.push_back(i % 2 == 0 ? value : -value);
+      }
+    }
+    for (const CodeRule& rule : rules(scale, 127)) {
+      expect_naive(x, rule);
+    }
+  }
+}
+
+// Each with zeros around it, so that no neighbour decides how carefully it is rounded.
+TEST_P(QuantizeKernel, OneNumberNextToATieAmongZeros) {
+  constexpr std::size_t kDistance = 64;
+  std::mt19937 engine(9);
+  std::uniform_real_distribution<float> exponents(-99.0F, 99.0F);
+  for (int repeat = 0; repeat < 200; ++repeat) {
+    const float scale = std::exp2(exponents(engine));
+    std::vector<float> x;
+    for (int k = 0; k < 128; ++k) {
+      const float tie = (static_cast<float>(k) + 0.5F) * scale;
+      for (const float value : {tie, std::nextafter(tie, 0.0F), std::nextafter(tie, INFINITY)}) {
+        x.insert(x.end(), kDistance, 0.0F);
+        x[x.size() - 1 - engine() % kDistance] = k % 2 == 0 ? value : -value;
       }
     }
     for (const CodeRule& rule : rules(scale, 127)) {

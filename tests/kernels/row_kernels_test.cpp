@@ -95,7 +95,7 @@ TEST_P(RowKernels, SumAbsAddsIn16DoubleLanes) {
   for (const std::size_t n : kLengths) {
     for (const float deviation : {0.02F, 1e-40F, 1e38F}) {
       const auto w = normal_floats(n, static_cast<std::uint32_t>(n + 2), deviation);
-      const double found = kernels().sum_abs(GuardedBuffer<float>(w).data(), n);
+      const double found = kernels().sum_abs(GuardedBuffer<float>(w).data(), n, 0);
       const auto expected =
           sum_in_16_lanes<double>(w, [](float v) { return std::fabs(static_cast<double>(v)); });
       EXPECT_EQ(std::bit_cast<std::uint64_t>(found), std::bit_cast<std::uint64_t>(expected)) << n;
