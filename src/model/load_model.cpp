@@ -161,9 +161,9 @@ class Loader {
     TernaryWeight packed =
         pack_panels(weight.name.rows, columns, reader->scale(), runtime_, arena_,
                     [&](std::size_t row, std::uint8_t* digits) {
-                      thread_local AlignedVector<float> scratch;
-                      scratch.resize(2 * columns);
-                      reader->read_row(row, scratch.data(), reinterpret_cast<std::int8_t*>(digits));
+                      thread_local AlignedVector<float> weights;
+                      weights.resize(columns);
+                      reader->read_row(row, weights.data(), reinterpret_cast<std::int8_t*>(digits));
                       return to_digits({digits, columns});
                     });
     checkpoint_.release(weight.tensor);

@@ -74,20 +74,14 @@ class MasterReader : public ProjectionReader {
     }
   }
 
-  RowSums read_row(std::size_t row, float* scratch, std::int8_t* trits) const override {
+  std::size_t read_row(std::size_t row, float* weights, std::int8_t* trits) const override {
     const std::size_t n = columns();
-    load(row, scratch);
-    RowSums sums;
-    sums.zeros = runtime_.kernels().ternarize(scratch, n, threshold_,
-                                              reinterpret_cast<std::uint8_t*>(trits));
+    load(row, weights);
+    const std::size_t zeros = runtime_.kernels().ternarize(weights, n, threshold_,
+                                                           reinterpret_cast<std::uint8_t*>(trits));
     std::transform(trits, trits + n, trits,
                    [](std::int8_t digit) { return static_cast<std::int8_t>(digit - 1); });
-    if (!was_ternary()) {
-      float* const approximations = scratch + n;
-      runtime_.kernels().dequantize(trits, n, scale(), approximations);
-      sums.squares = square_sums(scratch, approximations, n);
-    }
-    return sums;
+    return zeros;
   }
 
  private:
@@ -161,14 +155,14 @@ class TritReader : public ProjectionReader {
     was_ternary_ = true;
   }
 
-  RowSums read_row(std::size_t row, float* /*scratch*/, std::int8_t* trits) const override {
+  std::size_t read_row(std::size_t row, float* /*weights*/, std::int8_t* trits) const override {
     const std::span out(trits, weight_.name.columns);
     if (weight_.hf_packed) {
       decode_hf_packed(weight_.tensor, weight_.name.rows, row, 1, out);
     } else {
       decode_trits(weight_.tensor, stored_row(source_, weight_, row), 1, out);
     }
-    return {{}, static_cast<std::size_t>(std::count(out.begin(), out.end(), 0))};
+    return static_cast<std::size_t>(std::count(out.begin(), out.end(), 0));
   }
 
  private:

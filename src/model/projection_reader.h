@@ -28,19 +28,13 @@ struct SquareSums {
 /// Sums over one row of n numbers, in an order that no compiler changes.
 SquareSums square_sums(const float* weights, const float* approximations, std::size_t n);
 
-/// What one row adds to the report of its matrix.
-struct RowSums {
-  SquareSums squares;  ///< zeros when nothing was rounded
-  std::size_t zeros = 0;
-};
-
 /// Rows are numbered as in a Hugging Face checkpoint; read_row may be called from many threads.
 class ProjectionReader {
  public:
   virtual ~ProjectionReader() = default;
-  /// Trits [columns] of one row; scratch [2 * columns] is overwritten. Throws TernaryError for a
-  /// code that is no trit.
-  virtual RowSums read_row(std::size_t row, float* scratch, std::int8_t* trits) const = 0;
+  /// Trits [columns] of one row. Where the checkpoint holds floats, weights [columns] becomes those
+  /// of the row. Returns how many trits are zero. Throws TernaryError for a code that is no trit.
+  virtual std::size_t read_row(std::size_t row, float* weights, std::int8_t* trits) const = 0;
 
   /// What multiplies the trits.
   float scale() const { return scale_; }

@@ -12,6 +12,7 @@
 #include "formats/float_encodings.h"
 #include "formats/hf_packed.h"
 #include "formats/ternary_encodings.h"
+#include "kernels/kernel_table.h"
 #include "model/row_blocks.h"
 
 namespace bitnet {
@@ -144,10 +145,14 @@ void WeightWriter::write_trits(const PlannedTensor& tensor, TensorReport& report
       const std::span scratch(floats_.data() + i * 2 * columns, 2 * columns);
       const std::span trits(trits_.data() + i * strips * columns, strips * columns);
       for (std::size_t strip = 0; strip < strips; ++strip) {
-        const RowSums row = reader->read_row(source_row(tensor, first + i + strip * rows),
-                                             scratch.data(), trits.data() + strip * columns);
-        row_sums_[i].squares += row.squares;
-        row_sums_[i].zeros += row.zeros;
+        std::int8_t* const row = trits.data() + strip * columns;
+        row_sums_[i].zeros +=
+            reader->read_row(source_row(tensor, first + i + strip * rows), scratch.data(), row);
+        if (!reader->was_ternary()) {
+          float* const approximations = scratch.data() + columns;
+          runtime_.kernels().dequantize(row, columns, reader->scale(), approximations);
+          row_sums_[i].squares += square_sums(scratch.data(), approximations, columns);
+        }
       }
       encoder.encode(trits, scratch, std::span(encoded_.data() + i * row_bytes, row_bytes));
     });

@@ -35,6 +35,12 @@ class WeightWriter {
   void report_read(const PlannedTensor& tensor, std::size_t first, std::size_t count,
                    std::size_t rows);
 
+  /// What a row adds to the report of its matrix.
+  struct RowSums {
+    SquareSums squares;  // zeros when nothing was rounded
+    std::size_t zeros = 0;
+  };
+
   const ModelSource& source_;
   ScalePlacement scales_;
   const Runtime& runtime_;
