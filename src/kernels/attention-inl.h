@@ -8,6 +8,8 @@
 // registers at hand nor on how many rows are computed together.
 #pragma once
 
+#include <utility>
+
 #include "kernels/elementwise-inl.h"
 #include "kernels/prefetch-inl.h"
 
@@ -22,6 +24,7 @@ constexpr std::size_t kPositions = AttentionPage::kPositions;
 constexpr std::size_t kRun = AttentionPage::kRun;
 constexpr std::size_t kColumns = 64;   // positions of keys, features of values
 constexpr std::size_t kRowBlock = 32;  // rows that share a run's floats; 20 KB with their sums
+constexpr std::size_t kLine = 64;
 
 using Columns = float[kColumns];
 static_assert(kColumns == kPositions);
@@ -29,24 +32,33 @@ static_assert(kColumns == kPositions);
 /// floats[i, c] = cached[i * stride + c] for `count` rows of a run.
 template <class Cached>
 inline void widen_run(const Cached* cached, std::size_t stride, std::size_t count,
-                      std::size_t columns, std::size_t prefetch, Columns* floats) {
+                      std::size_t columns, Columns* floats) {
   for (std::size_t i = 0; i < count; ++i) {
     const Cached* const row = cached + i * stride;
-    prefetch_ahead<kColumns * sizeof(Cached)>(row, prefetch);
     for (std::size_t c = 0; c < columns; c += kLanes) store(floats[i] + c, load_cached(row + c));
   }
 }
 
-/// sums[r, c] += Σ_i factors[r, i] * run[i, c] over [first, last) for `vectors` blocks of 16
-/// columns.
-template <std::size_t rows, std::size_t vectors>
-inline void add_block(const float* factors, std::size_t stride, std::size_t first, std::size_t last,
-                      const Columns* run, Columns* sums, std::size_t column) {
-  Floats block[rows][vectors];
-  for (auto& row : block) {
-    for (Floats& sum : row) sum = splat(0.0F);
+/// body(i) for i in [0, n), unrolled before GCC 12 decides whether an array can live in registers.
+template <std::size_t n, class Body>
+[[gnu::always_inline]] inline void unrolled(Body body) {
+  [&]<std::size_t... i>(std::index_sequence<i...>) __attribute__((always_inline)) {
+    (body(i), ...);
   }
+  (std::make_index_sequence<n>());
+}
+
+/// sums[r, c] += Σ_i factors[r, i] * run[i, c] over [first, last) for `vectors` blocks of 16
+/// columns. Each i asks for `lines` cache lines ahead of `read`: all at once would be more than the
+/// core keeps track of.
+template <std::size_t rows, std::size_t vectors, std::size_t lines>
+inline void add_block(const float* factors, std::size_t stride, std::size_t first, std::size_t last,
+                      const Columns* run, Columns* sums, std::size_t column, const std::byte* read,
+                      std::size_t prefetch) {
+  Floats block[rows][vectors];
+  unrolled<rows * vectors>([&](std::size_t n) { block[n / vectors][n % vectors] = splat(0.0F); });
   for (std::size_t i = first; i < last; ++i) {
+    prefetch_ahead<lines * kLine>(read + i * lines * kLine, prefetch);
     Floats terms[vectors];
     for (std::size_t v = 0; v < vectors; ++v) terms[v] = load(run[i] + column + v * kLanes);
     for (std::size_t r = 0; r < rows; ++r) {
@@ -56,23 +68,27 @@ inline void add_block(const float* factors, std::size_t stride, std::size_t firs
       }
     }
   }
-  for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t v = 0; v < vectors; ++v) {
-      float* const sum = sums[r] + column + v * kLanes;
-      store(sum, add(load(sum), block[r][v]));
-    }
-  }
+  unrolled<rows * vectors>([&](std::size_t n) {
+    float* const sum = sums[n / vectors] + column + n % vectors * kLanes;
+    store(sum, add(load(sum), block[n / vectors][n % vectors]));
+  });
 }
 
-template <std::size_t rows>
+template <std::size_t rows, std::size_t lines>
 void add_run(const float* factors, std::size_t stride, std::size_t first, std::size_t last,
-             const Columns* run, std::size_t columns, Columns* sums) {
+             const Columns* run, std::size_t columns, Columns* sums, const std::byte* read,
+             std::size_t prefetch) {
   std::size_t c = 0;
+  if (lines != 0 && columns >= kFloatsAtOnce * kLanes) {
+    add_block<rows, kFloatsAtOnce, lines>(factors, stride, first, last, run, sums, c, read,
+                                          prefetch);
+    c += kFloatsAtOnce * kLanes;
+  }
   for (; c + kFloatsAtOnce * kLanes <= columns; c += kFloatsAtOnce * kLanes) {
-    add_block<rows, kFloatsAtOnce>(factors, stride, first, last, run, sums, c);
+    add_block<rows, kFloatsAtOnce, 0>(factors, stride, first, last, run, sums, c, nullptr, 0);
   }
   for (; c < columns; c += kLanes) {
-    add_block<rows, 1>(factors, stride, first, last, run, sums, c);
+    add_block<rows, 1, 0>(factors, stride, first, last, run, sums, c, nullptr, 0);
   }
 }
 
@@ -123,20 +139,25 @@ class PageRows {
     }
     score();
     soften_and_merge();
+    read_ = static_cast<const std::byte*>(page_.values);
     for (std::size_t d = 0; d < page_.stride; d += kColumns) {
       add_values(d, page_.stride - d < kColumns ? page_.stride - d : kColumns);
     }
   }
 
  private:
+  static constexpr std::size_t kLines =
+      kColumns * sizeof(Cached) / kLine;  // that a row of a run fills
+
   /// weights_[r, j] = Σ_d q[r, d] * k[d, j]
   void score() {
     zero(weights_);
     const float* const queries = page_.queries + first_row_ * page_.stride;
     const auto* const keys = static_cast<const Cached*>(page_.keys);
+    read_ = static_cast<const std::byte*>(page_.keys);
     for (std::size_t d = 0; d < page_.head_dim; d += kRun) {
       const std::size_t count = page_.head_dim - d < kRun ? page_.head_dim - d : kRun;
-      widen_run(keys + d * kPositions, kPositions, count, kColumns, page_.prefetch, run_);
+      widen_run(keys + d * kPositions, kPositions, count, kColumns, run_);
       add_rows(queries + d, page_.stride, kColumns, weights_, [count](std::size_t) {
         return PagePositions{0, count};
       });
@@ -180,7 +201,7 @@ class PageRows {
       last = seen_[r].last > last ? seen_[r].last : last;
     }
     for (std::size_t j = first / kRun * kRun; j < last; j += kRun) {
-      widen_run(values + j * page_.stride, page_.stride, kRun, columns, page_.prefetch, run_);
+      widen_run(values + j * page_.stride, page_.stride, kRun, columns, run_);
       add_rows(weights_[0] + j, kPositions, columns, sums_, [this, j](std::size_t r) {
         const PagePositions seen = seen_[r];
         return PagePositions{seen.first < j          ? 0
@@ -201,7 +222,8 @@ class PageRows {
     }
   }
 
-  /// Adds the run's terms to all rows' sums. Rows whose terms are the same ones go together.
+  /// Adds the run's terms to all rows' sums. Rows whose terms are the same ones go together; the
+  /// first ones ask for what lies ahead.
   template <class Terms>
   void add_rows(const float* factors, std::size_t stride, std::size_t columns, Columns* sums,
                 Terms terms) {
@@ -214,16 +236,22 @@ class PageRows {
         ++alike;
       }
       const float* const from = factors + r * stride;
-      if (alike == 4) {
-        add_run<4>(from, stride, own.first, own.last, run_, columns, sums + r);
-      } else if (alike >= 2) {
-        alike = 2;
-        add_run<2>(from, stride, own.first, own.last, run_, columns, sums + r);
+      if (alike == 3) alike = 2;
+      const auto add = [&]<std::size_t lines>() {
+        const auto add_alike = alike == 4   ? add_run<4, lines>
+                               : alike == 2 ? add_run<2, lines>
+                                            : add_run<1, lines>;
+        add_alike(from, stride, own.first, own.last, run_, columns, sums + r, read_,
+                  page_.prefetch);
+      };
+      if (r == 0) {
+        add.template operator()<kLines>();
       } else {
-        add_run<1>(from, stride, own.first, own.last, run_, columns, sums + r);
+        add.template operator()<0>();
       }
       r += alike;
     }
+    read_ += kRun * kLines * kLine;
   }
 
   void zero(Columns* sums) const {
@@ -235,6 +263,7 @@ class PageRows {
   const AttentionPage& page_;
   std::size_t first_row_, rows_;
   const PagePositions* seen_;
+  const std::byte* read_ = nullptr;         // of keys, then of values
   alignas(64) Columns weights_[kRowBlock];  // scores, then weights
   alignas(64) Columns sums_[kRowBlock];
   alignas(64) Columns run_[kRun];
