@@ -37,7 +37,7 @@ std::vector<Runtime> all_runtimes() {
 std::vector<Contest> all_contests(const std::vector<Runtime>& runtimes) {
   std::vector<Contest> contests;
   for (const Runtime& runtime : runtimes) {
-    for (auto* list : {layer_contests, kernel_contests}) {
+    for (auto* list : {layer_contests, kernel_contests, attention_contests}) {
       const std::vector<Contest> some = list(runtime);
       contests.insert(contests.end(), some.begin(), some.end());
     }

@@ -41,10 +41,12 @@ Contender dot_products(const Runtime& runtime);
 std::vector<Contest> layer_contests(const Runtime& runtime);
 /// Ternary products of real models.
 std::vector<Contest> kernel_contests(const Runtime& runtime);
+/// Attention of a long text.
+std::vector<Contest> attention_contests(const Runtime& runtime);
 
 /// One thread, and all cores where there are more.
 std::vector<Runtime> all_runtimes();
-/// Both lists, with each runtime in turn.
+/// All lists, with each runtime in turn.
 std::vector<Contest> all_contests(const std::vector<Runtime>& runtimes);
 
 /// Throws Error when a kernel fails its self-test: wrong results are not worth timing.

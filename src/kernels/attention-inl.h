@@ -2,12 +2,16 @@
 // Softmax attention over one page of a KV cache, once, over the vocabulary of row_ops-inl.h.
 //
 // Keys lie transposed, [D, 64]: lane = position, so that scores need no horizontal sums. Values lie
-// [64, D]: lane = feature. Sums run in the order of their index, in runs of 16 terms whose sums are
-// then added up (a quarter of the rounding error of one long run), so results depend neither on the
-// registers at hand nor on how many query rows are computed together.
+// [64, D]: lane = feature. Either product sums in runs of 16 terms, whose sums are then added up (a
+// quarter of the rounding error of one long run). So a run of the cache, 16 x 64 elements, becomes
+// floats once, in the first-level cache, and all rows use it. Results depend neither on the
+// registers at hand nor on how many rows are computed together.
 #pragma once
 
+#include <utility>
+
 #include "kernels/elementwise-inl.h"
+#include "kernels/prefetch-inl.h"
 
 namespace bitnet::kernels {
 namespace {
@@ -17,100 +21,93 @@ inline Floats load_cached(const std::uint16_t* p) { return load_f16(p); }
 inline Floats load_cached(const std::int8_t* p) { return to_floats(load_int8(p)); }
 
 constexpr std::size_t kPositions = AttentionPage::kPositions;
-constexpr std::size_t kMaxRowsAtOnce = 4;
+constexpr std::size_t kRun = AttentionPage::kRun;
+constexpr std::size_t kColumns = 64;   // positions of keys, features of values
+constexpr std::size_t kRowBlock = 32;  // rows that share a run's floats; 20 KB with their sums
+constexpr std::size_t kLine = 64;
 
-/// sums += Σ of term(i, v, r) over [first, last) in runs that end at multiples of kRun.
-template <std::size_t rows, std::size_t vectors, class LoadTerm>
-inline void sum_in_runs(std::size_t first, std::size_t last, Floats (&sums)[rows][vectors],
-                        LoadTerm term) {
-  constexpr std::size_t kRun = AttentionPage::kRun;
-  for (auto& row : sums) {
-    for (Floats& sum : row) sum = splat(0.0F);
+using Columns = float[kColumns];
+static_assert(kColumns == kPositions);
+
+/// floats[i, c] = cached[i * stride + c] for `count` rows of a run.
+template <class Cached>
+inline void widen_run(const Cached* cached, std::size_t stride, std::size_t count,
+                      std::size_t columns, Columns* floats) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const Cached* const row = cached + i * stride;
+    for (std::size_t c = 0; c < columns; c += kLanes) store(floats[i] + c, load_cached(row + c));
   }
-  while (first < last) {
-    const std::size_t run_end = first - first % kRun + kRun;
-    const std::size_t end = run_end < last ? run_end : last;
-    Floats run[rows][vectors];
-    for (auto& row : run) {
-      for (Floats& sum : row) sum = splat(0.0F);
-    }
-    for (; first < end; ++first) term(first, run);
+}
+
+/// body(i) for i in [0, n), unrolled before GCC 12 decides whether an array can live in registers.
+template <std::size_t n, class Body>
+[[gnu::always_inline]] inline void unrolled(Body body) {
+  [&]<std::size_t... i>(std::index_sequence<i...>) __attribute__((always_inline)) {
+    (body(i), ...);
+  }
+  (std::make_index_sequence<n>());
+}
+
+/// sums[r, c] += Σ_i factors[r, i] * run[i, c] over [first, last) for `vectors` blocks of 16
+/// columns. Each i asks for `lines` cache lines ahead of `read`: all at once would be more than the
+/// core keeps track of.
+template <std::size_t rows, std::size_t vectors, std::size_t lines>
+inline void add_block(const float* factors, std::size_t stride, std::size_t first, std::size_t last,
+                      const Columns* run, Columns* sums, std::size_t column, const std::byte* read,
+                      std::size_t prefetch) {
+  Floats block[rows][vectors];
+  unrolled<rows * vectors>([&](std::size_t n) { block[n / vectors][n % vectors] = splat(0.0F); });
+  for (std::size_t i = first; i < last; ++i) {
+    prefetch_ahead<lines * kLine>(read + i * lines * kLine, prefetch);
+    Floats terms[vectors];
+    for (std::size_t v = 0; v < vectors; ++v) terms[v] = load(run[i] + column + v * kLanes);
     for (std::size_t r = 0; r < rows; ++r) {
-      for (std::size_t v = 0; v < vectors; ++v) sums[r][v] = add(sums[r][v], run[r][v]);
-    }
-  }
-}
-
-/// scores[r, j] = Σ_d q[r, d] * k[d, j] for `vectors` blocks of 16 positions from `first` on.
-template <std::size_t rows, std::size_t vectors, class Cached>
-inline void score_block(const float* queries, std::size_t stride, std::size_t head_dim,
-                        const Cached* keys, std::size_t first, float (*scores)[kPositions]) {
-  Floats sums[rows][vectors];
-  sum_in_runs<rows, vectors>(0, head_dim, sums, [&](std::size_t d, auto& run) {
-    for (std::size_t v = 0; v < vectors; ++v) {
-      const Floats key = load_cached(keys + d * kPositions + first + v * kLanes);
-      for (std::size_t r = 0; r < rows; ++r) {
-        run[r][v] = add(run[r][v], multiply(splat(queries[r * stride + d]), key));
+      const Floats factor = splat(factors[r * stride + i]);
+      for (std::size_t v = 0; v < vectors; ++v) {
+        block[r][v] = multiply_add(factor, terms[v], block[r][v]);
       }
     }
-  });
-  for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t v = 0; v < vectors; ++v) store(scores[r] + first + v * kLanes, sums[r][v]);
   }
+  unrolled<rows * vectors>([&](std::size_t n) {
+    float* const sum = sums[n / vectors] + column + n % vectors * kLanes;
+    store(sum, add(load(sum), block[n / vectors][n % vectors]));
+  });
 }
 
-/// out[r, d] = out[r, d] * keep[r] + (Σ_j w[r, j] * v[j, d]) * take[r] for `vectors` blocks of 16
-/// features.
-template <std::size_t rows, std::size_t vectors, class Cached>
-inline void value_block(const float (*weights)[kPositions], std::size_t first, std::size_t last,
-                        const Cached* values, std::size_t stride, const float* keep,
-                        const float* take, float* out, std::size_t out_stride) {
-  Floats sums[rows][vectors];
-  sum_in_runs<rows, vectors>(first, last, sums, [&](std::size_t j, auto& run) {
-    for (std::size_t v = 0; v < vectors; ++v) {
-      const Floats value = load_cached(values + j * stride + v * kLanes);
-      for (std::size_t r = 0; r < rows; ++r) {
-        run[r][v] = add(run[r][v], multiply(splat(weights[r][j]), value));
-      }
-    }
-  });
-  for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t v = 0; v < vectors; ++v) {
-      float* const target = out + r * out_stride + v * kLanes;
-      store(target,
-            add(multiply(load(target), splat(keep[r])), multiply(sums[r][v], splat(take[r]))));
-    }
+template <std::size_t rows, std::size_t lines>
+void add_run(const float* factors, std::size_t stride, std::size_t first, std::size_t last,
+             const Columns* run, std::size_t columns, Columns* sums, const std::byte* read,
+             std::size_t prefetch) {
+  std::size_t c = 0;
+  if (lines != 0 && columns >= kFloatsAtOnce * kLanes) {
+    add_block<rows, kFloatsAtOnce, lines>(factors, stride, first, last, run, sums, c, read,
+                                          prefetch);
+    c += kFloatsAtOnce * kLanes;
+  }
+  for (; c + kFloatsAtOnce * kLanes <= columns; c += kFloatsAtOnce * kLanes) {
+    add_block<rows, kFloatsAtOnce, 0>(factors, stride, first, last, run, sums, c, nullptr, 0);
+  }
+  for (; c < columns; c += kLanes) {
+    add_block<rows, 1, 0>(factors, stride, first, last, run, sums, c, nullptr, 0);
   }
 }
 
 /// The largest of 64 lanes.
 inline float largest(const float* scores) {
-  const Floats four = max(max(load(scores), load(scores + kLanes)),
-                          max(load(scores + 2 * kLanes), load(scores + 3 * kLanes)));
   float lanes[kLanes];
-  store(lanes, four);
-  float result = lanes[0];
-  for (const float lane : lanes) result = lane > result ? lane : result;
-  return result;
-}
-
-inline float exponential_of(float x) {
-  float lanes[kLanes];
-  store(lanes, exponential(splat(x)));
+  store(lanes, max(max(load(scores), load(scores + kLanes)),
+                   max(load(scores + 2 * kLanes), load(scores + 3 * kLanes))));
+  for (std::size_t width = kLanes / 2; width != 0; width /= 2) {
+    for (std::size_t i = 0; i < width; ++i) {
+      lanes[i] = lanes[i] > lanes[i + width] ? lanes[i] : lanes[i + width];
+    }
+  }
   return lanes[0];
 }
 
-/// Scores become weights e^(s - max); positions outside [first, last) weigh e^-86 in the total and
-/// nothing in the values. Returns the page's total and maximum.
-struct PageSoftmax {
-  float maximum;
-  float total;
-};
-inline PageSoftmax soften(float* scores, std::size_t first, std::size_t last) {
-  constexpr float kUnseen = -__builtin_inff();
-  for (std::size_t j = 0; j < first; ++j) scores[j] = kUnseen;
-  for (std::size_t j = last; j < kPositions; ++j) scores[j] = kUnseen;
-  const float maximum = largest(scores);
+/// Scores become weights e^(s - maximum); positions that are not seen weigh e^-86 in the total and
+/// nothing in the values. Returns the total.
+inline float soften(float* scores, float maximum) {
   const Floats shift = splat(maximum);
   Floats total = splat(0.0F);
   for (std::size_t v = 0; v < kPositions; v += kLanes) {
@@ -120,63 +117,165 @@ inline PageSoftmax soften(float* scores, std::size_t first, std::size_t last) {
   }
   float lanes[kLanes];
   store(lanes, total);
-  return {maximum, add_lanes(lanes)};
+  return add_lanes(lanes);
 }
 
-template <std::size_t rows, class Cached>
-inline void attend_rows(const AttentionPage& page, std::size_t first_row) {
-  const std::size_t head_dim = page.head_dim;
-  const std::size_t stride = page.stride;
-  const auto* keys = static_cast<const Cached*>(page.keys);
-  const auto* values = static_cast<const Cached*>(page.values);
-  float scores[rows][kPositions];
-  for (std::size_t j = 0; j < kPositions; j += kFloatsAtOnce * kLanes) {
-    score_block<rows, kFloatsAtOnce>(page.queries + first_row * stride, stride, head_dim, keys, j,
-                                     scores);
-  }
-  float keep[rows];
-  float take[rows];
-  for (std::size_t r = 0; r < rows; ++r) {
-    if (page.key_scales != nullptr) {
-      map_two(scores[r], page.key_scales, kPositions, scores[r],
-              [](Floats a, Floats b) { return multiply(a, b); });
-    }
-    const PageSoftmax softmax = soften(scores[r], page.first, page.last);
-    float& maximum = page.maxima[first_row + r];
-    float& total = page.totals[first_row + r];
-    const float merged = maximum > softmax.maximum ? maximum : softmax.maximum;
-    keep[r] = exponential_of(maximum - merged);
-    take[r] = exponential_of(softmax.maximum - merged);
-    total = total * keep[r] + softmax.total * take[r];
-    maximum = merged;
-    if (page.value_scales != nullptr) {
-      map_two(scores[r], page.value_scales, kPositions, scores[r],
-              [](Floats a, Floats b) { return multiply(a, b); });
-    }
-  }
-  float* const out = page.out + first_row * stride;
-  std::size_t d = 0;
-  for (; d + kFloatsAtOnce * kLanes <= stride; d += kFloatsAtOnce * kLanes) {
-    value_block<rows, kFloatsAtOnce>(scores, page.first, page.last, values + d, stride, keep, take,
-                                     out + d, stride);
-  }
-  for (; d < stride; d += kLanes) {
-    value_block<rows, 1>(scores, page.first, page.last, values + d, stride, keep, take, out + d,
-                         stride);
+inline void scale_positions(const float* scales, float* row) {
+  if (scales != nullptr) {
+    map_two(row, scales, kPositions, row, [](Floats a, Floats b) { return multiply(a, b); });
   }
 }
+
+/// Up to kRowBlock rows of a page.
+template <class Cached>
+class PageRows {
+ public:
+  PageRows(const AttentionPage& page, std::size_t first_row, std::size_t rows)
+      : page_(page), first_row_(first_row), rows_(rows), seen_(page.seen + first_row) {}
+
+  void attend() {
+    if (page_.key_scales != nullptr) {
+      prefetch_ahead<2 * kPositions * sizeof(float)>(page_.key_scales, page_.prefetch);
+    }
+    score();
+    soften_and_merge();
+    read_ = static_cast<const std::byte*>(page_.values);
+    for (std::size_t d = 0; d < page_.stride; d += kColumns) {
+      add_values(d, page_.stride - d < kColumns ? page_.stride - d : kColumns);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kLines =
+      kColumns * sizeof(Cached) / kLine;  // that a row of a run fills
+
+  /// weights_[r, j] = Σ_d q[r, d] * k[d, j]
+  void score() {
+    zero(weights_);
+    const float* const queries = page_.queries + first_row_ * page_.stride;
+    const auto* const keys = static_cast<const Cached*>(page_.keys);
+    read_ = static_cast<const std::byte*>(page_.keys);
+    for (std::size_t d = 0; d < page_.head_dim; d += kRun) {
+      const std::size_t count = page_.head_dim - d < kRun ? page_.head_dim - d : kRun;
+      widen_run(keys + d * kPositions, kPositions, count, kColumns, run_);
+      add_rows(queries + d, page_.stride, kColumns, weights_, [count](std::size_t) {
+        return PagePositions{0, count};
+      });
+    }
+  }
+
+  void soften_and_merge() {
+    constexpr float kUnseen = -__builtin_inff();
+    float* const maxima = page_.maxima + first_row_;
+    float* const totals = page_.totals + first_row_;
+    for (std::size_t r = 0; r < rows_; ++r) {
+      float* const row = weights_[r];
+      scale_positions(page_.key_scales, row);
+      for (std::size_t j = 0; j < seen_[r].first; ++j) row[j] = kUnseen;
+      for (std::size_t j = seen_[r].last; j < kPositions; ++j) row[j] = kUnseen;
+      const float maximum = largest(row);
+      page_totals_[r] = soften(row, maximum);
+      scale_positions(page_.value_scales, row);
+      const float merged = maxima[r] > maximum ? maxima[r] : maximum;
+      keep_[r] = maxima[r] - merged;
+      take_[r] = maximum - merged;
+      maxima[r] = merged;
+    }
+    for (std::size_t r = 0; r < rows_; r += kLanes) {
+      store(keep_ + r, exponential(load(keep_ + r)));
+      store(take_ + r, exponential(load(take_ + r)));
+    }
+    for (std::size_t r = 0; r < rows_; ++r) {
+      totals[r] = totals[r] * keep_[r] + page_totals_[r] * take_[r];
+    }
+  }
+
+  /// out[r, d] = out[r, d] * keep[r] + (Σ_j weights[r, j] * v[j, d]) * take[r]
+  void add_values(std::size_t d, std::size_t columns) {
+    zero(sums_);
+    const auto* const values = static_cast<const Cached*>(page_.values) + d;
+    std::size_t first = kPositions;
+    std::size_t last = 0;
+    for (std::size_t r = 0; r < rows_; ++r) {
+      first = seen_[r].first < first ? seen_[r].first : first;
+      last = seen_[r].last > last ? seen_[r].last : last;
+    }
+    for (std::size_t j = first / kRun * kRun; j < last; j += kRun) {
+      widen_run(values + j * page_.stride, page_.stride, kRun, columns, run_);
+      add_rows(weights_[0] + j, kPositions, columns, sums_, [this, j](std::size_t r) {
+        const PagePositions seen = seen_[r];
+        return PagePositions{seen.first < j          ? 0
+                             : seen.first - j < kRun ? seen.first - j
+                                                     : kRun,
+                             seen.last < j          ? 0
+                             : seen.last - j < kRun ? seen.last - j
+                                                    : kRun};
+      });
+    }
+    for (std::size_t r = 0; r < rows_; ++r) {
+      const Floats keep = splat(keep_[r]);
+      const Floats take = splat(take_[r]);
+      float* const out = page_.out + (first_row_ + r) * page_.stride + d;
+      for (std::size_t c = 0; c < columns; c += kLanes) {
+        store(out + c, add(multiply(load(out + c), keep), multiply(load(sums_[r] + c), take)));
+      }
+    }
+  }
+
+  /// Adds the run's terms to all rows' sums. Rows whose terms are the same ones go together; the
+  /// first ones ask for what lies ahead.
+  template <class Terms>
+  void add_rows(const float* factors, std::size_t stride, std::size_t columns, Columns* sums,
+                Terms terms) {
+    std::size_t r = 0;
+    while (r < rows_) {
+      const PagePositions own = terms(r);
+      std::size_t alike = 1;
+      while (alike < 4 && r + alike < rows_ && terms(r + alike).first == own.first &&
+             terms(r + alike).last == own.last) {
+        ++alike;
+      }
+      const float* const from = factors + r * stride;
+      if (alike == 3) alike = 2;
+      const auto add = [&]<std::size_t lines>() {
+        const auto add_alike = alike == 4   ? add_run<4, lines>
+                               : alike == 2 ? add_run<2, lines>
+                                            : add_run<1, lines>;
+        add_alike(from, stride, own.first, own.last, run_, columns, sums + r, read_,
+                  page_.prefetch);
+      };
+      if (r == 0) {
+        add.template operator()<kLines>();
+      } else {
+        add.template operator()<0>();
+      }
+      r += alike;
+    }
+    read_ += kRun * kLines * kLine;
+  }
+
+  void zero(Columns* sums) const {
+    for (std::size_t r = 0; r < rows_; ++r) {
+      for (float& sum : sums[r]) sum = 0;
+    }
+  }
+
+  const AttentionPage& page_;
+  std::size_t first_row_, rows_;
+  const PagePositions* seen_;
+  const std::byte* read_ = nullptr;         // of keys, then of values
+  alignas(64) Columns weights_[kRowBlock];  // scores, then weights
+  alignas(64) Columns sums_[kRowBlock];
+  alignas(64) Columns run_[kRun];
+  float keep_[kRowBlock] = {};
+  float take_[kRowBlock] = {};
+  float page_totals_[kRowBlock];
+};
 
 template <class Cached>
 void attend(const AttentionPage& page) {
-  std::size_t row = 0;
-  for (; row + kMaxRowsAtOnce <= page.rows; row += kMaxRowsAtOnce) {
-    attend_rows<kMaxRowsAtOnce, Cached>(page, row);
-  }
-  for (; row + 2 <= page.rows; row += 2) {
-    attend_rows<2, Cached>(page, row);
-  }
-  if (row < page.rows) {
-    attend_rows<1, Cached>(page, row);
+  for (std::size_t row = 0; row < page.rows; row += kRowBlock) {
+    PageRows<Cached>(page, row, page.rows - row < kRowBlock ? page.rows - row : kRowBlock).attend();
   }
 }
 

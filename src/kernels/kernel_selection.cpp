@@ -16,7 +16,7 @@ using Tables = std::array<const KernelTable*, 5>;  // ends with at least one nul
 #if defined(__x86_64__)
 // __builtin_cpu_supports also asks the operating system whether it saves the wide registers.
 // F16C needs no question of its own: it came two years before AVX2.
-bool has_avx2() { return __builtin_cpu_supports("avx2"); }
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 bool has_avx512_vnni() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&

@@ -3,7 +3,8 @@
 //
 // Every function is noexcept in effect, allocates nothing, starts no threads, and needs no
 // alignment. Results are bit-equal for every table: integers are exact, float operations are single
-// correctly rounded IEEE operations in the order stated here (fused multiply-add is never used).
+// correctly rounded IEEE operations in the order stated here (fused multiply-add only in
+// AttentionPage).
 //
 // Legend: T tokens, N rows of W (out_features), K inputs.
 #pragma once
@@ -62,14 +63,20 @@ struct GemmBlock {
 
 struct TableScratch;  // table_scratch.h
 
-/// Attention of the query heads that share one KV head, on one page of its cache. Rows of queries
-/// and out are `stride` floats apart: head_dim rounded up to 16, zero behind head_dim.
+/// [first, last) of a page.
+struct PagePositions {
+  std::size_t first, last;
+};
+
+/// Attention of rows, each one token's query head, on one page of the KV head that they share. Rows
+/// of queries and out are `stride` floats apart: head_dim rounded up to 16, zero behind head_dim.
 ///   s[r, j] = (Σ_d q[r, d] * k[d, j]) * key_scale[j]
 ///   m[r] = max_j s[r, j];  w[r, j] = exp(s[r, j] - m[r]);  l[r] = Σ_j w[r, j], lanes as
 ///   sum_squares o[r, d] = Σ_j (w[r, j] * value_scale[j]) * v[j, d]
-/// over j in [first, last). The sums over d and j go in runs that end at multiples of kRun: each
-/// run ascending from +0, then the runs' sums likewise. What a page gives is merged with what the
-/// pages before gave (FlashAttention's rescaling, arXiv 2205.14135): M' = max(M, m), L' = L * exp(M
+/// over the positions j that row r sees. The sums over d and j go in runs that end at multiples of
+/// kRun: each run ascending from +0 by fused multiply-adds, then the runs' sums likewise by
+/// additions. What a page gives is merged with what the pages before gave (FlashAttention's
+/// rescaling, arXiv 2205.14135): M' = max(M, m), L' = L * exp(M
 /// - M') + l * exp(m - M'), O' likewise. The products with scales are left out when there are none.
 struct AttentionPage {
   static constexpr std::size_t kPositions = 64;
@@ -83,7 +90,8 @@ struct AttentionPage {
   const void* values;         ///< [64, stride]
   const float* key_scales;    ///< [64], or nullptr unless int8
   const float* value_scales;  ///< [64], or nullptr unless int8
-  std::size_t first, last;    ///< positions of the page that the queries see; at least one
+  const PagePositions* seen;  ///< [R], at least one position each
+  std::size_t prefetch;       ///< keys and values this many bytes ahead are asked for; 0: none
   float* maxima;              ///< [R], -infinity before the first page
   float* totals;              ///< [R], 0 before the first page
   float* out;                 ///< [R, stride], 0 before; divide by totals after the last page

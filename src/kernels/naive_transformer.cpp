@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "kernels/naive_kernels.h"
@@ -61,14 +62,15 @@ float half_at(const std::byte* bytes) {
   return result;
 }
 
-/// Σ term(i) over [first, last), in runs of 16.
-template <class Term>
-float sum_in_runs(std::size_t first, std::size_t last, Term term) {
+/// Σ factors(i).first * factors(i).second over [first, last), fused in runs of 16.
+template <class Factors>
+float sum_in_runs(std::size_t first, std::size_t last, Factors factors) {
   float sum = 0;
   for (std::size_t run = 0; run < (last + 15) / 16; ++run) {
     float run_sum = 0;
     for (std::size_t i = std::max(first, 16 * run); i < std::min(last, 16 * run + 16); ++i) {
-      run_sum += term(i);
+      const auto [a, b] = factors(i);
+      run_sum = std::fma(a, b, run_sum);
     }
     sum += run_sum;
   }
@@ -78,7 +80,7 @@ float sum_in_runs(std::size_t first, std::size_t last, Term term) {
 template <class Cached>
 float score(const AttentionPage& page, const float* query, std::size_t j) {
   const float sum = sum_in_runs(0, page.head_dim, [&](std::size_t d) {
-    return query[d] * widen(page.keys, d * AttentionPage::kPositions + j, Cached{});
+    return std::pair(query[d], widen(page.keys, d * AttentionPage::kPositions + j, Cached{}));
   });
   return page.key_scales == nullptr ? sum : sum * page.key_scales[j];
 }
@@ -88,7 +90,8 @@ void attend(const AttentionPage& page) {
   for (std::size_t r = 0; r < page.rows; ++r) {
     std::array<float, AttentionPage::kPositions> weights;
     weights.fill(-std::numeric_limits<float>::infinity());
-    for (std::size_t j = page.first; j < page.last; ++j) {
+    const PagePositions seen = page.seen[r];
+    for (std::size_t j = seen.first; j < seen.last; ++j) {
       weights[j] = score<Cached>(page, page.queries + r * page.stride, j);
     }
     const float maximum = *std::ranges::max_element(weights);
@@ -107,9 +110,9 @@ void attend(const AttentionPage& page) {
     page.totals[r] = page.totals[r] * keep + total * take;
     page.maxima[r] = merged;
     for (std::size_t d = 0; d < page.stride; ++d) {
-      const float sum = sum_in_runs(page.first, page.last, [&](std::size_t j) {
+      const float sum = sum_in_runs(seen.first, seen.last, [&](std::size_t j) {
         const float scale = page.value_scales == nullptr ? 1.0F : page.value_scales[j];
-        return (weights[j] * scale) * widen(page.values, j * page.stride + d, Cached{});
+        return std::pair(weights[j] * scale, widen(page.values, j * page.stride + d, Cached{}));
       });
       float& out = page.out[r * page.stride + d];
       out = out * keep + sum * take;

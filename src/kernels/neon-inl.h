@@ -73,6 +73,11 @@ inline Floats multiply(Floats a, const Floats& b) {
   for (int i = 0; i < 4; ++i) a.quarter[i] = vmulq_f32(a.quarter[i], b.quarter[i]);
   return a;
 }
+/// a * b + c, rounded once.
+inline Floats multiply_add(const Floats& a, const Floats& b, Floats c) {
+  for (int i = 0; i < 4; ++i) c.quarter[i] = vfmaq_f32(c.quarter[i], a.quarter[i], b.quarter[i]);
+  return c;
+}
 inline Floats divide(Floats a, const Floats& b) {
   for (int i = 0; i < 4; ++i) a.quarter[i] = vdivq_f32(a.quarter[i], b.quarter[i]);
   return a;
@@ -225,7 +230,7 @@ inline void store_bf16(std::uint16_t* p, const Floats& x) {
   }
 }
 
-constexpr std::size_t kFloatsAtOnce = 1;
+constexpr std::size_t kFloatsAtOnce = 1;  // times four rows: 16 of 32 registers
 
 // Ternary product: 4 rows per register.
 constexpr std::size_t kRowLanes = 4;

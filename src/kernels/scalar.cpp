@@ -65,6 +65,11 @@ inline Floats multiply(Floats a, const Floats& b) {
   for (int i = 0; i < 16; ++i) a.lane[i] *= b.lane[i];
   return a;
 }
+/// a * b + c, rounded once.
+inline Floats multiply_add(const Floats& a, const Floats& b, Floats c) {
+  for (int i = 0; i < 16; ++i) c.lane[i] = __builtin_fmaf(a.lane[i], b.lane[i], c.lane[i]);
+  return c;
+}
 inline Floats divide(Floats a, const Floats& b) {
   for (int i = 0; i < 16; ++i) a.lane[i] /= b.lane[i];
   return a;

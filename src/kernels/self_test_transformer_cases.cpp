@@ -8,6 +8,7 @@
 namespace bitnet::kernels {
 namespace {
 
+constexpr std::size_t kAhead = 256;  // bytes to ask for: a wish that changes nothing
 constexpr std::size_t kSizes[] = {0, 1, 2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 129, 1000};
 
 std::vector<float> random_floats(std::size_t n, float limit, unsigned seed) {
@@ -100,7 +101,6 @@ void widen_blocks(const KernelTable& table, Record& record) {
 
 template <std::size_t elements, std::size_t bytes, std::size_t scale_at, auto kernel>
 void dot_blocks(const KernelTable& table, Record& record) {
-  constexpr std::size_t kAhead = 256;  // a wish: it changes nothing
   for (const std::size_t count : {1, 2, 5}) {
     for (const std::size_t rows : {1, 3, 4, 9}) {
       const std::vector<std::byte> blocks = random_blocks(rows * count, bytes, scale_at);
@@ -114,10 +114,26 @@ void dot_blocks(const KernelTable& table, Record& record) {
 }
 
 struct PageCase {
-  std::size_t rows, head_dim, first, last;
+  std::size_t rows, head_dim;
+  PagePositions seen;  // by the first row
+  std::size_t heads;   // after so many rows both ends move by one, as from token to token
 };
-constexpr PageCase kPages[] = {{1, 16, 0, 1},    {1, 64, 0, 64}, {2, 48, 3, 17}, {3, 100, 0, 33},
-                               {4, 128, 63, 64}, {5, 8, 0, 64},  {8, 96, 1, 63}, {16, 256, 0, 40}};
+constexpr PageCase kPages[] = {
+    {1, 16, {0, 1}, 1},    {1, 64, {0, 64}, 1},  {2, 48, {3, 17}, 2},   {3, 100, {0, 33}, 3},
+    {4, 128, {63, 64}, 4}, {5, 8, {0, 64}, 5},   {8, 96, {1, 63}, 8},   {16, 256, {0, 40}, 16},
+    {32, 64, {0, 10}, 4},  {33, 72, {2, 31}, 1}, {70, 16, {15, 49}, 5}, {20, 144, {0, 60}, 2},
+};
+
+/// What each row sees: a window that moves.
+std::vector<PagePositions> seen_by_rows(const PageCase& shape) {
+  std::vector<PagePositions> seen;
+  for (std::size_t r = 0; r < shape.rows; ++r) {
+    const std::size_t token = r / shape.heads;
+    const std::size_t first = shape.seen.first + (shape.seen.first == 0 ? 0 : token);
+    seen.push_back({first, std::min(shape.seen.last + token, AttentionPage::kPositions)});
+  }
+  return seen;
+}
 
 /// A cache's numbers as the element type stores them.
 std::vector<float> stored(const std::vector<float>& x, float /*tag*/) { return x; }
@@ -146,6 +162,7 @@ void attend(const KernelTable& table, Record& record) {
     std::fill_n(out.begin() + kShift, shape.rows * stride, 0.0F);
     std::fill_n(maxima.begin() + kShift, shape.rows, -std::numeric_limits<float>::infinity());
     std::fill_n(totals.begin() + kShift, shape.rows, 0.0F);
+    const std::vector<PagePositions> seen = seen_by_rows(shape);
     const std::vector<float> scales = random_floats(AttentionPage::kPositions, 0.1F, 7);
     const float* const scale = sizeof(Cached) == 1 ? scales.data() + kShift : nullptr;
     for (const unsigned seed : {8U, 9U}) {
@@ -159,14 +176,14 @@ void attend(const KernelTable& table, Record& record) {
                        .values = values.data() + kShift,
                        .key_scales = scale,
                        .value_scales = scale,
-                       .first = shape.first,
-                       .last = shape.last,
+                       .seen = seen.data(),
+                       .prefetch = kAhead,
                        .maxima = maxima.data() + kShift,
                        .totals = totals.data() + kShift,
                        .out = out.data() + kShift});
     }
     const std::string name = message(shape.rows, " rows, head ", shape.head_dim, ", positions ",
-                                     shape.first, "..", shape.last);
+                                     shape.seen.first, "..", shape.seen.last);
     add_case(record, name, out);
     add_case(record, name + ", maxima", maxima);
     add_case(record, name + ", totals", totals);

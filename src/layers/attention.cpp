@@ -2,7 +2,9 @@
 #include "layers/attention.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "base/aligned_vector.h"
 #include "base/thread_pool.h"
@@ -16,6 +18,9 @@ constexpr std::size_t kPositions = KvLayout::kPagePositions;
 /// Pages that are merged in order before their result joins that of the segments before. Part of
 /// the arithmetic: it decides the order of sums, whoever computes them.
 constexpr std::size_t kSegmentPositions = 8 * kPositions;
+
+/// Query rows that share what is read of the cache, which becomes floats once for all of them.
+constexpr std::size_t kTileRows = 32;
 
 /// FlashAttention's running softmax of one query row per head of a group (AttentionPage), in memory
 /// of `floats()` numbers.
@@ -71,152 +76,247 @@ float* thread_floats(std::size_t count) {
   return floats.data();
 }
 
-/// The query heads of one token that read one KV head, and what they see.
+/// Consecutive tokens of one text whose positions lie in the same segments: they share what they
+/// read of the cache.
+struct Tile {
+  const PagedKvCache* cache;
+  std::size_t position;  // of the first token
+  std::size_t window;
+  std::size_t first_token;  // of the batch
+  std::size_t tokens;
+
+  /// The positions that a token of the tile sees are [begin, end).
+  std::size_t begin(std::size_t token) const {
+    return window != 0 && end(token) > window ? end(token) - window : 0;
+  }
+  std::size_t end(std::size_t token) const { return position + token + 1; }
+  std::size_t first_segment() const { return begin(0) / kSegmentPositions; }
+  std::size_t segments() const { return position / kSegmentPositions + 1 - first_segment(); }
+
+  bool continues_with(const AttentionToken& token) const {
+    return token.cache == cache && token.position == position + tokens &&
+           token.position / kSegmentPositions == position / kSegmentPositions &&
+           begin(tokens) / kSegmentPositions == first_segment();
+  }
+};
+
+/// As few tiles as there can be of at most `most_tokens` each.
+void cut_into_tiles(std::span<const AttentionToken> tokens, std::size_t window,
+                    std::size_t most_tokens, std::vector<Tile>& tiles) {
+  tiles.clear();
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    if (tiles.empty() || tiles.back().tokens == most_tokens ||
+        !tiles.back().continues_with(tokens[t])) {
+      tiles.push_back({tokens[t].cache, tokens[t].position, window, t, 0});
+    }
+    ++tiles.back().tokens;
+  }
+}
+
+/// The query heads of a tile's tokens that read one KV head: a row each, token by token.
 class GroupAttention {
  public:
-  GroupAttention(const AttentionToken& token, std::size_t layer, std::size_t group,
+  GroupAttention(const Tile& tile, std::size_t layer, std::size_t group,
                  const AttentionShape& shape, const kernels::KernelTable& kernels)
-      : cache_(*token.cache),
-        layout_(token.cache->layout()),
+      : tile_(tile),
+        layout_(tile.cache->layout()),
         layer_(layer),
         group_(group),
         shape_(shape),
         kernels_(kernels),
-        end_(token.position + 1),
-        begin_(shape.window != 0 && end_ > shape.window ? end_ - shape.window : 0) {}
+        heads_(shape.heads / layout_.kv_heads()),
+        rows_(tile.tokens * heads_),
+        stride_(layout_.stride()) {}
 
-  std::size_t rows() const { return shape_.heads / layout_.kv_heads(); }
-  std::size_t stride() const { return layout_.stride(); }
-  std::size_t first_segment() const { return begin_ / kSegmentPositions; }
-  std::size_t last_segment() const { return (end_ - 1) / kSegmentPositions + 1; }
+  std::size_t query_floats() const { return rows_ * stride_; }
+  std::size_t softmax_floats() const { return RunningSoftmax::floats(rows_, stride_); }
+  RunningSoftmax softmax(float* memory) const { return {memory, rows_, stride_}; }
 
-  /// Queries [H / G, D] of the group, times the score's factor, into rows of stride().
+  /// Its part of queries [T, H, D], times the score's factor, as rows of the layout's stride.
   void scale_queries(const float* queries, float* scaled) const {
-    std::fill_n(scaled, rows() * stride(), 0.0F);
-    const std::size_t head_dim = layout_.head_dim();
-    for (std::size_t r = 0; r < rows(); ++r) {
-      std::transform(queries + r * head_dim, queries + (r + 1) * head_dim, scaled + r * stride(),
+    std::fill_n(scaled, query_floats(), 0.0F);
+    for (std::size_t r = 0; r < rows_; ++r) {
+      const float* const query = queries + place(r);
+      std::transform(query, query + layout_.head_dim(), scaled + r * stride_,
                      [this](float x) { return x * shape_.score_scale; });
     }
   }
 
-  /// What the queries see in one segment.
+  /// What the queries see in one of the tile's segments.
   void attend(std::size_t segment, const float* scaled, const RunningSoftmax& result) const {
     result.reset();
-    const Attend kernel = choose_kernel(layout_.type(), kernels_);
-    const std::size_t begin = std::max(begin_, segment * kSegmentPositions);
-    const std::size_t end = std::min(end_, (segment + 1) * kSegmentPositions);
-    for (std::size_t index = begin / kPositions; index * kPositions < end; ++index) {
-      const std::size_t first = index * kPositions;
-      const std::byte* const page = cache_.page(index);
-      const auto* const scales =
-          layout_.type() == CacheType::q8_0
-              ? reinterpret_cast<const float*>(page + layout_.scales(layer_, group_))
-              : nullptr;
-      kernel({.queries = scaled,
-              .rows = rows(),
-              .head_dim = layout_.head_dim(),
-              .stride = stride(),
-              .keys = page + layout_.keys(layer_, group_),
-              .values = page + layout_.values(layer_, group_),
-              .key_scales = scales,
-              .value_scales = scales == nullptr ? nullptr : scales + kPositions,
-              .first = std::max(begin, first) - first,
-              .last = std::min(end, first + kPositions) - first,
-              .maxima = result.maxima,
-              .totals = result.totals,
-              .out = result.out});
+    const std::size_t start = (tile_.first_segment() + segment) * kSegmentPositions;
+    const std::size_t begin = std::max(tile_.begin(0), start);
+    const std::size_t end = std::min(tile_.end(tile_.tokens - 1), start + kSegmentPositions);
+    for (std::size_t page = begin / kPositions; page * kPositions < end; ++page) {
+      const bool is_last = (page + 1) * kPositions >= end;
+      attend_page(page, is_last ? 0 : bytes_to_ask_ahead(page), scaled, result);
     }
   }
 
-  /// out [H / G, D]
+  /// Its part of out [T, H, D].
   void finish(const RunningSoftmax& result, float* out) const {
-    const std::size_t head_dim = layout_.head_dim();
-    for (std::size_t r = 0; r < rows(); ++r) {
-      const float* const row = result.out + r * stride();
-      std::transform(row, row + head_dim, out + r * head_dim,
+    for (std::size_t r = 0; r < rows_; ++r) {
+      const float* const row = result.out + r * stride_;
+      std::transform(row, row + layout_.head_dim(), out + place(r),
                      [total = result.totals[r]](float x) { return x / total; });
     }
   }
 
   /// All segments on this thread.
   void run(const float* queries, float* out) const {
-    const std::size_t softmax_floats = RunningSoftmax::floats(rows(), stride());
-    float* const memory = thread_floats(rows() * stride() + 2 * softmax_floats);
-    float* const softmaxes = memory + rows() * stride();
-    const RunningSoftmax whole(softmaxes, rows(), stride());
-    const RunningSoftmax part(softmaxes + softmax_floats, rows(), stride());
-    scale_queries(queries, memory);
-    attend(first_segment(), memory, whole);
-    for (std::size_t segment = first_segment() + 1; segment < last_segment(); ++segment) {
-      attend(segment, memory, part);
+    float* const scaled = thread_floats(query_floats() + 2 * softmax_floats());
+    const RunningSoftmax whole = softmax(scaled + query_floats());
+    const RunningSoftmax part = softmax(scaled + query_floats() + softmax_floats());
+    scale_queries(queries, scaled);
+    attend(0, scaled, whole);
+    for (std::size_t segment = 1; segment < tile_.segments(); ++segment) {
+      attend(segment, scaled, part);
       whole.merge(part, kernels_);
     }
     finish(whole, out);
   }
 
  private:
-  const PagedKvCache& cache_;
+  /// Of a row in queries and out.
+  std::size_t place(std::size_t row) const {
+    const std::size_t token = tile_.first_token + row / heads_;
+    return (token * shape_.heads + group_ * heads_ + row % heads_) * layout_.head_dim();
+  }
+
+  /// From a page to the next one.
+  std::size_t bytes_to_ask_ahead(std::size_t page) const {
+    if (kernels::tile_prefetch() == 0) return 0;
+    return reinterpret_cast<std::uintptr_t>(tile_.cache->page(page + 1)) -
+           reinterpret_cast<std::uintptr_t>(tile_.cache->page(page));
+  }
+
+  /// Joins one page for the rows that see some of it.
+  void attend_page(std::size_t index, std::size_t prefetch, const float* scaled,
+                   const RunningSoftmax& result) const {
+    thread_local std::vector<kernels::PagePositions> seen;
+    seen.clear();
+    const std::size_t first = index * kPositions;
+    std::size_t first_row = 0;
+    for (std::size_t token = 0; token < tile_.tokens; ++token) {
+      const std::size_t begin = std::max(tile_.begin(token), first);
+      const std::size_t end = std::min(tile_.end(token), first + kPositions);
+      if (begin < end) {
+        seen.insert(seen.end(), heads_, {begin - first, end - first});
+      } else if (seen.empty()) {
+        first_row += heads_;
+      }
+    }
+    const std::byte* const page = tile_.cache->page(index);
+    const auto* const scales =
+        layout_.type() == CacheType::q8_0
+            ? reinterpret_cast<const float*>(page + layout_.scales(layer_, group_))
+            : nullptr;
+    choose_kernel(layout_.type(),
+                  kernels_)({.queries = scaled + first_row * stride_,
+                             .rows = seen.size(),
+                             .head_dim = layout_.head_dim(),
+                             .stride = stride_,
+                             .keys = page + layout_.keys(layer_, group_),
+                             .values = page + layout_.values(layer_, group_),
+                             .key_scales = scales,
+                             .value_scales = scales == nullptr ? nullptr : scales + kPositions,
+                             .seen = seen.data(),
+                             .prefetch = prefetch,
+                             .maxima = result.maxima + first_row,
+                             .totals = result.totals + first_row,
+                             .out = result.out + first_row * stride_});
+  }
+
+  const Tile& tile_;
   const KvLayout& layout_;
   std::size_t layer_, group_;
   const AttentionShape& shape_;
   const kernels::KernelTable& kernels_;
-  std::size_t end_, begin_;  // positions seen
+  std::size_t heads_;  // of the group
+  std::size_t rows_;
+  std::size_t stride_;
 };
 
-/// One token's groups with their segments spread over the threads.
-void attend_by_segments(const AttentionToken& token, std::size_t layer, const AttentionShape& shape,
-                        const float* queries, float* out, const Runtime& runtime) {
-  const auto group_attention = [&](std::size_t g) {
-    return GroupAttention(token, layer, g, shape, runtime.kernels());
-  };
-  const GroupAttention any = group_attention(0);
-  const std::size_t groups = token.cache->layout().kv_heads();
-  const std::size_t segments = any.last_segment() - any.first_segment();
-  const std::size_t width = any.rows() * token.cache->layout().head_dim();
-  const std::size_t query_floats = any.rows() * any.stride();
-  const std::size_t softmax_floats = RunningSoftmax::floats(any.rows(), any.stride());
-  thread_local AlignedVector<float> shared;
-  shared.resize(groups * (query_floats + segments * softmax_floats));
-  float* const scaled = shared.data();
-  const auto softmax = [&, memory = scaled + groups * query_floats](std::size_t g,
-                                                                    std::size_t segment) {
-    return RunningSoftmax(memory + (g * segments + segment) * softmax_floats, any.rows(),
-                          any.stride());
-  };
-  for (std::size_t g = 0; g < groups; ++g) {
-    any.scale_queries(queries + g * width, scaled + g * query_floats);
-  }
-  runtime.pool().parallel_for(groups * segments, [&](std::size_t i) {
-    const std::size_t g = i / segments;
-    group_attention(g).attend(any.first_segment() + i % segments, scaled + g * query_floats,
-                              softmax(g, i % segments));
-  });
-  for (std::size_t g = 0; g < groups; ++g) {
-    for (std::size_t segment = 1; segment < segments; ++segment) {
-      softmax(g, 0).merge(softmax(g, segment), runtime.kernels());
+/// The groups of a few tiles, with their segments spread over the threads.
+class SegmentedAttention {
+ public:
+  SegmentedAttention(std::span<const Tile> tiles, std::size_t layer, const AttentionShape& shape,
+                     const Runtime& runtime)
+      : runtime_(runtime) {
+    std::size_t floats = 0;
+    for (const Tile& tile : tiles) {
+      for (std::size_t g = 0; g < tile.cache->layout().kv_heads(); ++g) {
+        const GroupAttention attention(tile, layer, g, shape, runtime.kernels());
+        groups_.push_back({attention, tile.segments(), floats});
+        floats += attention.query_floats() + tile.segments() * attention.softmax_floats();
+        for (std::size_t segment = 0; segment < tile.segments(); ++segment) {
+          parts_.push_back({groups_.size() - 1, segment});
+        }
+      }
     }
-    any.finish(softmax(g, 0), out + g * width);
+    memory_ = thread_floats(floats);
   }
-}
+
+  void run(const float* queries, float* out) const {
+    runtime_.pool().parallel_for(groups_.size(), [&](std::size_t g) {
+      groups_[g].attention.scale_queries(queries, scaled(groups_[g]));
+    });
+    runtime_.pool().parallel_for(parts_.size(), [&](std::size_t i) {
+      const Group& group = groups_[parts_[i].group];
+      group.attention.attend(parts_[i].segment, scaled(group), softmax(group, parts_[i].segment));
+    });
+    runtime_.pool().parallel_for(groups_.size(), [&](std::size_t g) {
+      const Group& group = groups_[g];
+      for (std::size_t segment = 1; segment < group.segments; ++segment) {
+        softmax(group, 0).merge(softmax(group, segment), runtime_.kernels());
+      }
+      group.attention.finish(softmax(group, 0), out);
+    });
+  }
+
+ private:
+  struct Group {
+    GroupAttention attention;
+    std::size_t segments;
+    std::size_t at;  // of its numbers in memory_: queries, then a softmax for each segment
+  };
+  struct Part {
+    std::size_t group, segment;
+  };
+
+  float* scaled(const Group& group) const { return memory_ + group.at; }
+  RunningSoftmax softmax(const Group& group, std::size_t segment) const {
+    const GroupAttention& attention = group.attention;
+    return attention.softmax(scaled(group) + attention.query_floats() +
+                             segment * attention.softmax_floats());
+  }
+
+  const Runtime& runtime_;
+  std::vector<Group> groups_;
+  std::vector<Part> parts_;
+  float* memory_;
+};
 
 }  // namespace
 
 void attend(std::span<const AttentionToken> tokens, std::size_t layer, const AttentionShape& shape,
             const float* queries, float* out, const Runtime& runtime) {
   const std::size_t groups = tokens.front().cache->layout().kv_heads();
-  const std::size_t width = shape.heads * tokens.front().cache->layout().head_dim();
+  const std::size_t heads = shape.heads / groups;
+  thread_local std::vector<Tile> tiles;
+  cut_into_tiles(tokens, shape.window, std::max<std::size_t>(kTileRows / heads, 1), tiles);
   const auto threads = static_cast<std::size_t>(runtime.threads());
-  const bool is_uneven = threads > 1 && groups < 4 * threads;
-  if (is_uneven && tokens.size() == 1 && tokens.front().position >= kSegmentPositions) {
-    attend_by_segments(tokens.front(), layer, shape, queries, out, runtime);
+  const std::size_t items = tiles.size() * groups;
+  const bool is_uneven = threads > 1 && items < 4 * threads;
+  const auto is_long = [](const Tile& tile) { return tile.segments() > 1; };
+  if (is_uneven && std::ranges::any_of(tiles, is_long)) {
+    SegmentedAttention(tiles, layer, shape, runtime).run(queries, out);
     return;
   }
-  runtime.pool().parallel_for(tokens.size() * groups, [&](std::size_t i) {
-    const std::size_t t = i / groups;
-    const std::size_t at = t * width + i % groups * (width / groups);
-    GroupAttention(tokens[t], layer, i % groups, shape, runtime.kernels())
-        .run(queries + at, out + at);
+  runtime.pool().parallel_for(items, [&, tiles = std::span(tiles)](std::size_t i) {
+    GroupAttention(tiles[i / groups], layer, i % groups, shape, runtime.kernels())
+        .run(queries, out);
   });
 }
 

@@ -107,6 +107,7 @@ TEST(Attention, IsSoftmaxOverAllPages) {
   float sum = 0;
   for (std::size_t page = 0; page < 2; ++page) {
     const std::size_t at = page * kPositions * kHead;
+    const PagePositions seen{0, std::min(kCount - page * kPositions, kPositions)};
     table().attend_f32({.queries = query.data(),
                         .rows = 1,
                         .head_dim = kHead,
@@ -115,8 +116,8 @@ TEST(Attention, IsSoftmaxOverAllPages) {
                         .values = values.data() + at,
                         .key_scales = nullptr,
                         .value_scales = nullptr,
-                        .first = 0,
-                        .last = std::min(kCount - page * kPositions, kPositions),
+                        .seen = &seen,
+                        .prefetch = 0,
                         .maxima = &maximum,
                         .totals = &sum,
                         .out = out.data()});
