@@ -25,6 +25,10 @@ constexpr std::size_t kRun = AttentionPage::kRun;
 constexpr std::size_t kColumns = 64;   // positions of keys, features of values
 constexpr std::size_t kRowBlock = 32;  // rows that share a run's floats; 20 KB with their sums
 constexpr std::size_t kLine = 64;
+// Of the bytes that a run takes from the cache, the sums ask for a line at each term, and widening
+// for the rest, these at each row: asking for all at once would fill what the core keeps track of.
+template <class Cached>
+constexpr std::size_t kAsked = kColumns * sizeof(Cached) - kLine;
 
 using Columns = float[kColumns];
 static_assert(kColumns == kPositions);
@@ -32,9 +36,11 @@ static_assert(kColumns == kPositions);
 /// floats[i, c] = cached[i * stride + c] for `count` rows of a run.
 template <class Cached>
 inline void widen_run(const Cached* cached, std::size_t stride, std::size_t count,
-                      std::size_t columns, Columns* floats) {
+                      std::size_t columns, Columns* floats, const std::byte* read,
+                      std::size_t prefetch) {
   for (std::size_t i = 0; i < count; ++i) {
     const Cached* const row = cached + i * stride;
+    prefetch_ahead<kAsked<Cached>>(read + i * kAsked<Cached>, prefetch);
     for (std::size_t c = 0; c < columns; c += kLanes) store(floats[i] + c, load_cached(row + c));
   }
 }
@@ -49,16 +55,15 @@ template <std::size_t n, class Body>
 }
 
 /// sums[r, c] += Σ_i factors[r, i] * run[i, c] over [first, last) for `vectors` blocks of 16
-/// columns. Each i asks for `lines` cache lines ahead of `read`: all at once would be more than the
-/// core keeps track of.
-template <std::size_t rows, std::size_t vectors, std::size_t lines>
+/// columns. When it asks, each i asks for a cache line.
+template <std::size_t rows, std::size_t vectors, bool asks>
 inline void add_block(const float* factors, std::size_t stride, std::size_t first, std::size_t last,
                       const Columns* run, Columns* sums, std::size_t column, const std::byte* read,
                       std::size_t prefetch) {
   Floats block[rows][vectors];
   unrolled<rows * vectors>([&](std::size_t n) { block[n / vectors][n % vectors] = splat(0.0F); });
   for (std::size_t i = first; i < last; ++i) {
-    prefetch_ahead<lines * kLine>(read + i * lines * kLine, prefetch);
+    prefetch_ahead<asks ? kLine : 0>(read + i * kLine, prefetch);
     Floats terms[vectors];
     for (std::size_t v = 0; v < vectors; ++v) terms[v] = load(run[i] + column + v * kLanes);
     for (std::size_t r = 0; r < rows; ++r) {
@@ -74,21 +79,21 @@ inline void add_block(const float* factors, std::size_t stride, std::size_t firs
   });
 }
 
-template <std::size_t rows, std::size_t lines>
+template <std::size_t rows, bool asks>
 void add_run(const float* factors, std::size_t stride, std::size_t first, std::size_t last,
              const Columns* run, std::size_t columns, Columns* sums, const std::byte* read,
              std::size_t prefetch) {
   std::size_t c = 0;
-  if (lines != 0 && columns >= kFloatsAtOnce * kLanes) {
-    add_block<rows, kFloatsAtOnce, lines>(factors, stride, first, last, run, sums, c, read,
-                                          prefetch);
+  if (asks && columns >= kFloatsAtOnce * kLanes) {
+    add_block<rows, kFloatsAtOnce, true>(factors, stride, first, last, run, sums, c, read,
+                                         prefetch);
     c += kFloatsAtOnce * kLanes;
   }
   for (; c + kFloatsAtOnce * kLanes <= columns; c += kFloatsAtOnce * kLanes) {
-    add_block<rows, kFloatsAtOnce, 0>(factors, stride, first, last, run, sums, c, nullptr, 0);
+    add_block<rows, kFloatsAtOnce, false>(factors, stride, first, last, run, sums, c, nullptr, 0);
   }
   for (; c < columns; c += kLanes) {
-    add_block<rows, 1, 0>(factors, stride, first, last, run, sums, c, nullptr, 0);
+    add_block<rows, 1, false>(factors, stride, first, last, run, sums, c, nullptr, 0);
   }
 }
 
@@ -146,9 +151,6 @@ class PageRows {
   }
 
  private:
-  static constexpr std::size_t kLines =
-      kColumns * sizeof(Cached) / kLine;  // that a row of a run fills
-
   /// weights_[r, j] = Σ_d q[r, d] * k[d, j]
   void score() {
     zero(weights_);
@@ -157,7 +159,7 @@ class PageRows {
     read_ = static_cast<const std::byte*>(page_.keys);
     for (std::size_t d = 0; d < page_.head_dim; d += kRun) {
       const std::size_t count = page_.head_dim - d < kRun ? page_.head_dim - d : kRun;
-      widen_run(keys + d * kPositions, kPositions, count, kColumns, run_);
+      widen_run(keys + d * kPositions, kPositions, count, kColumns, run_, read_, page_.prefetch);
       add_rows(queries + d, page_.stride, kColumns, weights_, [count](std::size_t) {
         return PagePositions{0, count};
       });
@@ -168,17 +170,23 @@ class PageRows {
     constexpr float kUnseen = -__builtin_inff();
     float* const maxima = page_.maxima + first_row_;
     float* const totals = page_.totals + first_row_;
+    float page_maxima[kRowBlock];
+    float page_totals[kRowBlock];
     for (std::size_t r = 0; r < rows_; ++r) {
       float* const row = weights_[r];
       scale_positions(page_.key_scales, row);
       for (std::size_t j = 0; j < seen_[r].first; ++j) row[j] = kUnseen;
       for (std::size_t j = seen_[r].last; j < kPositions; ++j) row[j] = kUnseen;
-      const float maximum = largest(row);
-      page_totals_[r] = soften(row, maximum);
-      scale_positions(page_.value_scales, row);
-      const float merged = maxima[r] > maximum ? maxima[r] : maximum;
+      page_maxima[r] = largest(row);
+    }
+    for (std::size_t r = 0; r < rows_; ++r) {
+      page_totals[r] = soften(weights_[r], page_maxima[r]);
+      scale_positions(page_.value_scales, weights_[r]);
+    }
+    for (std::size_t r = 0; r < rows_; ++r) {
+      const float merged = maxima[r] > page_maxima[r] ? maxima[r] : page_maxima[r];
       keep_[r] = maxima[r] - merged;
-      take_[r] = maximum - merged;
+      take_[r] = page_maxima[r] - merged;
       maxima[r] = merged;
     }
     for (std::size_t r = 0; r < rows_; r += kLanes) {
@@ -186,7 +194,7 @@ class PageRows {
       store(take_ + r, exponential(load(take_ + r)));
     }
     for (std::size_t r = 0; r < rows_; ++r) {
-      totals[r] = totals[r] * keep_[r] + page_totals_[r] * take_[r];
+      totals[r] = totals[r] * keep_[r] + page_totals[r] * take_[r];
     }
   }
 
@@ -201,7 +209,8 @@ class PageRows {
       last = seen_[r].last > last ? seen_[r].last : last;
     }
     for (std::size_t j = first / kRun * kRun; j < last; j += kRun) {
-      widen_run(values + j * page_.stride, page_.stride, kRun, columns, run_);
+      widen_run(values + j * page_.stride, page_.stride, kRun, columns, run_, read_,
+                page_.prefetch);
       add_rows(weights_[0] + j, kPositions, columns, sums_, [this, j](std::size_t r) {
         const PagePositions seen = seen_[r];
         return PagePositions{seen.first < j          ? 0
@@ -237,21 +246,21 @@ class PageRows {
       }
       const float* const from = factors + r * stride;
       if (alike == 3) alike = 2;
-      const auto add = [&]<std::size_t lines>() {
-        const auto add_alike = alike == 4   ? add_run<4, lines>
-                               : alike == 2 ? add_run<2, lines>
-                                            : add_run<1, lines>;
-        add_alike(from, stride, own.first, own.last, run_, columns, sums + r, read_,
-                  page_.prefetch);
+      const auto add = [&]<bool asks>() {
+        const auto add_alike = alike == 4   ? add_run<4, asks>
+                               : alike == 2 ? add_run<2, asks>
+                                            : add_run<1, asks>;
+        add_alike(from, stride, own.first, own.last, run_, columns, sums + r,
+                  read_ + kRun * kAsked<Cached>, page_.prefetch);
       };
       if (r == 0) {
-        add.template operator()<kLines>();
+        add.template operator()<true>();
       } else {
-        add.template operator()<0>();
+        add.template operator()<false>();
       }
       r += alike;
     }
-    read_ += kRun * kLines * kLine;
+    read_ += kRun * (kAsked<Cached> + kLine);
   }
 
   void zero(Columns* sums) const {
@@ -269,7 +278,6 @@ class PageRows {
   alignas(64) Columns run_[kRun];
   float keep_[kRowBlock] = {};
   float take_[kRowBlock] = {};
-  float page_totals_[kRowBlock];
 };
 
 template <class Cached>

@@ -122,17 +122,21 @@ Bound bound_of(const Problem& problem, std::size_t head, CacheType type) {
   return bound;
 }
 
-std::vector<float> attention_over_cache(const Problem& problem, CacheType type,
-                                        const Runtime& runtime = Runtime::serial()) {
-  const auto pool =
-      std::make_shared<KvPagePool>(KvLayout(1, problem.kv_heads, problem.head_dim, type));
-  PagedKvCache cache(pool, problem.positions);
+void fill(const Problem& problem, const Runtime& runtime, PagedKvCache& cache) {
   cache.extend(problem.positions);
   const std::size_t width = problem.kv_heads * problem.head_dim;
   for (std::size_t j = 0; j < problem.positions; ++j) {
     cache.write(0, j, problem.keys.data() + j * width, problem.values.data() + j * width,
                 runtime.kernels());
   }
+}
+
+std::vector<float> attention_over_cache(const Problem& problem, CacheType type,
+                                        const Runtime& runtime = Runtime::serial()) {
+  const auto pool =
+      std::make_shared<KvPagePool>(KvLayout(1, problem.kv_heads, problem.head_dim, type));
+  PagedKvCache cache(pool, problem.positions);
+  fill(problem, runtime, cache);
   std::vector<float> out(problem.queries.size());
   const AttentionToken token{&cache, problem.positions - 1};
   attend({&token, 1}, 0, problem.shape(), problem.queries.data(), out.data(), runtime);
@@ -194,6 +198,50 @@ TEST(AttentionSegments, ThreadsChangeNothing) {
           const Runtime runtime(RuntimeOptions{.threads = threads});
           EXPECT_EQ(attention_over_cache(problem, type, runtime), expected)
               << positions << " positions, window " << window << ", threads " << threads;
+        }
+      }
+    }
+  }
+}
+
+/// Tokens of a prompt share what they read of the cache, in tiles. Oracle: each of them alone. Two
+/// texts in one batch, of lengths and beginnings around the ends of tiles, pages and segments.
+TEST(AttentionTiles, PromptsGiveTheBitsOfEachTokenAlone) {
+  struct Text {
+    std::size_t begin, end;
+  };
+  const Text texts[][2] = {{{0, 1}, {0, 70}},      {{60, 69}, {63, 64}},
+                           {{5, 36}, {0, 33}},     {{500, 530}, {0, 129}},
+                           {{511, 513}, {40, 47}}, {{1000, 1060}, {1023, 1025}}};
+  for (const std::size_t kv_heads : {1, 2, 4}) {  // 4, 2 and 1 heads to a group
+    for (const auto& [one, other] : texts) {
+      for (const std::size_t window : {0, 20, 600}) {
+        for (const int threads : {1, 3}) {
+          Problem problem{4, kv_heads, 24, std::max(one.end, other.end), window, {}, {}, {}};
+          const Runtime runtime(RuntimeOptions{.threads = threads});
+          problem.queries = reference::normal_floats(4 * 24 * 200, 1);
+          problem.keys = reference::normal_floats(problem.positions * kv_heads * 24, 2);
+          problem.values = reference::normal_floats(problem.positions * kv_heads * 24, 3);
+          const auto pool = std::make_shared<KvPagePool>(KvLayout(1, kv_heads, 24, CacheType::f16));
+          PagedKvCache cache(pool, problem.positions);
+          PagedKvCache other_cache(pool, problem.positions);
+          fill(problem, runtime, cache);
+          std::ranges::reverse(problem.values);
+          fill(problem, runtime, other_cache);
+          std::vector<AttentionToken> tokens;
+          for (std::size_t j = one.begin; j < one.end; ++j) tokens.push_back({&cache, j});
+          for (std::size_t j = other.begin; j < other.end; ++j) tokens.push_back({&other_cache, j});
+          constexpr std::size_t kWidth = std::size_t{4} * 24;
+          std::vector<float> together(tokens.size() * kWidth);
+          std::vector<float> alone(together.size());
+          attend(tokens, 0, problem.shape(), problem.queries.data(), together.data(), runtime);
+          for (std::size_t t = 0; t < tokens.size(); ++t) {
+            attend({&tokens[t], 1}, 0, problem.shape(), problem.queries.data() + t * kWidth,
+                   alone.data() + t * kWidth, Runtime::serial());
+          }
+          EXPECT_EQ(together, alone) << "positions " << one.begin << ".." << one.end << " and "
+                                     << other.begin << ".." << other.end << ", window " << window
+                                     << ", KV heads " << kv_heads << ", threads " << threads;
         }
       }
     }
