@@ -90,6 +90,7 @@ struct HotLoop {
   std::size_t instructions;
   bool prefetches;
   std::ptrdiff_t spills = 0;  // sums stored to the stack in each pass
+  std::string mnemonic = "vpdpbusd";
 };
 
 void PrintTo(const HotLoop& loop, std::ostream* out) { *out << loop.function; }
@@ -110,7 +111,7 @@ TEST_P(HotLoops, KeepTheirSumsInRegistersAndTheirPrefetches) {
   bool prefetches = false;
   for (const auto& [name, instructions] : functions) {
     if (name.find(expected.function) == std::string::npos) continue;
-    for (const std::vector<std::string>& loop : loops_with(instructions, "vpdpbusd")) {
+    for (const std::vector<std::string>& loop : loops_with(instructions, expected.mnemonic)) {
       ++loops;
       prefetches = prefetches || count(loop, kPrefetch) != 0;
       EXPECT_LE(count(loop, kStoreToStack), expected.spills) << joined(loop);
@@ -130,7 +131,9 @@ INSTANTIATE_TEST_SUITE_P(
                     HotLoop{"multiply_panel<(bitnet::TileLayout)1, 8ul>", 114, false},
                     // GCC 12 copies the operand that vpdpbusd adds to, and runs out of registers.
                     HotLoop{"multiply_unpacked_tokens<(bitnet::TileLayout)0>", 162, false, 4},
-                    HotLoop{"nibble_dot", 32, true}),
+                    HotLoop{"nibble_dot", 32, true},
+                    HotLoop{"add_block<4ul, 4ul, true>", 31, true, 0, "vfmadd"},
+                    HotLoop{"add_block<4ul, 4ul, false>", 28, false, 0, "vfmadd"}),
     [](const auto& info) {
       std::string name = info.param.function;
       std::erase_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; });
