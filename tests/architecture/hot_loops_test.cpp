@@ -136,10 +136,11 @@ std::string loop_name(const testing::TestParamInfo<HotLoop>& info) {
   return name;
 }
 
+constexpr const char* kVbmi = "kernels/avx512_vbmi.cpp";
+
 HotLoop avx512(std::string function, std::size_t instructions, bool prefetches,
                std::ptrdiff_t spills = 0) {
-  return {
-      "kernels/avx512_vbmi.cpp", std::move(function), "vpdpbusd", instructions, prefetches, spills};
+  return {kVbmi, std::move(function), "vpdpbusd", instructions, prefetches, spills};
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -149,7 +150,9 @@ INSTANTIATE_TEST_SUITE_P(
                     avx512("multiply_panel<(bitnet::TileLayout)1, 8ul>", 121, true),
                     // GCC 12 copies the operand that vpdpbusd adds to, and runs out of registers.
                     avx512("multiply_unpacked_tokens<(bitnet::TileLayout)0>", 165, false, 4),
-                    avx512("nibble_dot", 26, true)),
+                    avx512("nibble_dot", 26, true),
+                    HotLoop{kVbmi, "add_block<4ul, 4ul, true>", "vfmadd", 31, true},
+                    HotLoop{kVbmi, "add_block<4ul, 4ul, false>", "vfmadd", 28, false}),
     loop_name);
 
 constexpr const char* kNeon = "kernels/neon.cpp";
