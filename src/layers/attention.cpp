@@ -244,6 +244,8 @@ class SegmentedAttention {
   SegmentedAttention(std::span<const Tile> tiles, std::size_t layer, const AttentionShape& shape,
                      const Runtime& runtime)
       : runtime_(runtime) {
+    groups_.clear();
+    parts_.clear();
     std::size_t floats = 0;
     for (const Tile& tile : tiles) {
       for (std::size_t g = 0; g < tile.cache->layout().kv_heads(); ++g) {
@@ -292,9 +294,19 @@ class SegmentedAttention {
                              segment * attention.softmax_floats());
   }
 
+  // Kept, so that no token of a long text allocates.
+  static std::vector<Group>& kept_groups() {
+    thread_local std::vector<Group> groups;
+    return groups;
+  }
+  static std::vector<Part>& kept_parts() {
+    thread_local std::vector<Part> parts;
+    return parts;
+  }
+
   const Runtime& runtime_;
-  std::vector<Group> groups_;
-  std::vector<Part> parts_;
+  std::vector<Group>& groups_ = kept_groups();
+  std::vector<Part>& parts_ = kept_parts();
   float* memory_;
 };
 

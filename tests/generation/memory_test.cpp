@@ -3,6 +3,8 @@
 #include <bitnet/model.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <span>
 #include <vector>
 
 #include "reference/counted_memory.h"
@@ -18,12 +20,19 @@ TEST(Memory, NoTokenAllocatesAfterTheFirstText) {
     const auto model =
         load_model(open_checkpoint(std::string(BITNET_SOURCE_DIR "/") + name), runtime);
     for (const CacheType type : {CacheType::f32, CacheType::f16, CacheType::q8_0}) {
-      const auto cache = model->new_kv_cache(80, type);
+      // Where the model allows it, long enough for threads to share a token's attention.
+      const std::size_t length = std::min<std::size_t>(model->max_positions(), 600);
+      const std::vector<TokenId> prompt(length - 40, 1);
+      const auto cache = model->new_kv_cache(length, type);
       std::vector<float> logits(model->config().vocab_size);
+      const auto forward = [&](std::span<const TokenId> tokens) {
+        const SequenceStep step{tokens, cache.get(), OutputRows::last, 1};
+        model->forward({&step, 1}, logits);
+      };
       const auto write_text = [&] {
-        for (TokenId token = 0; token < 80; ++token) {
-          const SequenceStep step{{&token, 1}, cache.get(), OutputRows::last, 1};
-          model->forward({&step, 1}, logits);
+        forward(prompt);
+        for (TokenId token = 0; token < 40; ++token) {
+          forward({&token, 1});
         }
       };
       // Buffers of a thread grow when it first gets work of a kind, which chance decides.
