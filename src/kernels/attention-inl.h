@@ -63,7 +63,7 @@ inline void add_block(const float* factors, std::size_t stride, std::size_t firs
   Floats block[rows][vectors];
   unrolled<rows * vectors>([&](std::size_t n) { block[n / vectors][n % vectors] = splat(0.0F); });
   for (std::size_t i = first; i < last; ++i) {
-    prefetch_ahead<asks ? kLine : 0>(read + i * kLine, prefetch);
+    if constexpr (asks) prefetch_ahead<kLine>(read + i * kLine, prefetch);
     Floats terms[vectors];
     for (std::size_t v = 0; v < vectors; ++v) terms[v] = load(run[i] + column + v * kLanes);
     for (std::size_t r = 0; r < rows; ++r) {
