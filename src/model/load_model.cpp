@@ -22,16 +22,6 @@
 namespace bitnet {
 namespace {
 
-/// Trits, as the bytes of int8, become trits + 1. Returns how many of them are zero.
-std::size_t to_digits(std::span<std::uint8_t> trits) {
-  std::uint32_t zeros = 0;
-  for (std::uint8_t& trit : trits) {
-    trit = static_cast<std::uint8_t>(trit + 1);
-    zeros += trit == 1 ? 1 : 0;
-  }
-  return zeros;
-}
-
 /// Fills a weight panel by panel: digits_of(row, digits [columns]) writes trits + 1 and returns how
 /// many are zero trits.
 template <class DigitsOf>
@@ -158,14 +148,17 @@ class Loader {
     checkpoint_.populate(weight.tensor.bytes);
     const auto reader = open_projection(source_, weight, runtime_, [](std::uint64_t) {});
     const std::size_t columns = weight.name.columns;
-    TernaryWeight packed =
-        pack_panels(weight.name.rows, columns, reader->scale(), runtime_, arena_,
-                    [&](std::size_t row, std::uint8_t* digits) {
-                      thread_local AlignedVector<float> weights;
-                      weights.resize(columns);
-                      reader->read_row(row, weights.data(), reinterpret_cast<std::int8_t*>(digits));
-                      return to_digits({digits, columns});
-                    });
+    TernaryWeight packed = pack_panels(
+        weight.name.rows, columns, reader->scale(), runtime_, arena_,
+        [&](std::size_t row, std::uint8_t* digits) {
+          thread_local AlignedVector<float> weights;
+          weights.resize(columns);
+          const std::size_t zeros =
+              reader->read_row(row, weights.data(), reinterpret_cast<std::int8_t*>(digits));
+          std::transform(digits, digits + columns, digits,
+                         [](std::uint8_t trit) { return static_cast<std::uint8_t>(trit + 1); });
+          return zeros;
+        });
     checkpoint_.release(weight.tensor);
     return {std::move(packed), vector(prefix + name + "_norm_in.weight")};
   }

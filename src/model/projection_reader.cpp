@@ -48,6 +48,20 @@ float scale_factor(const SourceWeight& weight) {
   return factor;
 }
 
+/// Counted in bytes, as many lanes as registers have; std::count widens each element.
+std::size_t count_zeros(std::span<const std::int8_t> trits) {
+  constexpr std::size_t kMost = 255;  // that a byte counts
+  std::size_t zeros = 0;
+  for (std::size_t first = 0; first < trits.size(); first += kMost) {
+    std::uint8_t count = 0;
+    for (const std::int8_t trit : trits.subspan(first, std::min(kMost, trits.size() - first))) {
+      count = static_cast<std::uint8_t>(count + (trit == 0 ? 1 : 0));
+    }
+    zeros += count;
+  }
+  return zeros;
+}
+
 /// Floats, ternarized by absmean unless they are {-s, 0, s} already.
 class MasterReader : public ProjectionReader {
  public:
@@ -162,7 +176,7 @@ class TritReader : public ProjectionReader {
     } else {
       decode_trits(weight_.tensor, stored_row(source_, weight_, row), 1, out);
     }
-    return static_cast<std::size_t>(std::count(out.begin(), out.end(), 0));
+    return count_zeros(out);
   }
 
  private:
