@@ -194,7 +194,7 @@ export function draw_roofline({cpu, kernels, roofs, panels}) {
   const [columns, rows] = [Math.min(2, panels.length), Math.ceil(panels.length / 2)];
   const cell = {width: kMargin.left + kPlot.width + kMargin.right, height: kMargin.top + kPlot.height + kMargin.bottom};
   const width = 2 * kPad + columns * cell.width;
-  const peak = kernels.startsWith('avx512') || kernels === 'neon' ? 'dot products' : 'multiply-adds';
+  const peak = /^(avx512|neon)-/.test(kernels) ? 'dot products' : 'multiply-adds';
   const legend = wrapped(`${cpu}, kernels ${kernels}. Slopes: bandwidth of memory reads. Flats: peak of int8 ${peak}. ` +
     'Columns: tokens that share a read of the weights.', width - 2 * kPad - 16);
   const head = kHead + (legend.length - 1) * 17;

@@ -212,13 +212,7 @@ class PageRows {
       widen_run(values + j * page_.stride, page_.stride, kRun, columns, run_, read_,
                 page_.prefetch);
       add_rows(weights_[0] + j, kPositions, columns, sums_, [this, j](std::size_t r) {
-        const PagePositions seen = seen_[r];
-        return PagePositions{seen.first < j          ? 0
-                             : seen.first - j < kRun ? seen.first - j
-                                                     : kRun,
-                             seen.last < j          ? 0
-                             : seen.last - j < kRun ? seen.last - j
-                                                    : kRun};
+        return PagePositions{within_run(seen_[r].first, j), within_run(seen_[r].last, j)};
       });
     }
     for (std::size_t r = 0; r < rows_; ++r) {
@@ -229,6 +223,12 @@ class PageRows {
         store(out + c, add(multiply(load(out + c), keep), multiply(load(sums_[r] + c), take)));
       }
     }
+  }
+
+  /// A position of the page as one of the run that begins at `run`, or the run's nearer end.
+  static std::size_t within_run(std::size_t position, std::size_t run) {
+    if (position < run) return 0;
+    return position - run < kRun ? position - run : kRun;
   }
 
   /// Adds the run's terms to all rows' sums. Rows whose terms are the same ones go together; the

@@ -22,8 +22,7 @@ constexpr std::size_t kSegmentPositions = 8 * kPositions;
 /// Query rows that share what is read of the cache, which becomes floats once for all of them.
 constexpr std::size_t kTileRows = 32;
 
-/// FlashAttention's running softmax of one query row per head of a group (AttentionPage), in memory
-/// of `floats()` numbers.
+/// FlashAttention's running softmax of query rows (AttentionPage), in memory of `floats()` numbers.
 class RunningSoftmax {
  public:
   RunningSoftmax(float* memory, std::size_t rows, std::size_t stride)

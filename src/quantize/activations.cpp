@@ -85,8 +85,9 @@ void quantize_per_tensor(const TensorView& x, const BitNetConfig& config, Quanti
   }
   const ActivationRule rule = activation_rule(std::bit_cast<float>(absmax.load()), config);
   out.scales[0] = rule.scale;
+  const std::size_t prefetch = row_prefetch(x);
   first_bad_row(x.rows(), columns, runtime, [&](std::size_t row) {
-    kernels.quantize(float_row(x, row, row_scratch(), kernels), columns, rule.code, row_prefetch(x),
+    kernels.quantize(float_row(x, row, row_scratch(), kernels), columns, rule.code, prefetch,
                      out.data.data() + row * columns);
     return true;
   });

@@ -25,6 +25,13 @@ void throw_if_non_finite(const char* what, const float* values, std::size_t colu
 /// absmax_bits of finite numbers is below this (the bits of infinity).
 inline constexpr std::uint32_t kNonFiniteBits = 0x7f800000;
 
+/// Lowers first_bad to `row` unless it is lower already.
+inline void note_bad_row(std::atomic<std::size_t>& first_bad, std::size_t row) {
+  std::size_t seen = first_bad.load(std::memory_order_relaxed);
+  while (row < seen && !first_bad.compare_exchange_weak(seen, row)) {
+  }
+}
+
 /// Calls body(row) -> bool for every row, chunks of rows in parallel. Returns the first row whose
 /// body said false, or `rows`. Rows are independent, so results cannot depend on the threads.
 template <class Body>
@@ -42,9 +49,7 @@ std::size_t first_bad_row(std::size_t rows, std::size_t columns, const Runtime& 
     const std::size_t last = std::min(rows, (chunk + 1) * chunk_rows);
     for (std::size_t row = chunk * chunk_rows; row < last; ++row) {
       if (!body(row)) {
-        std::size_t seen = first_bad.load(std::memory_order_relaxed);
-        while (row < seen && !first_bad.compare_exchange_weak(seen, row)) {
-        }
+        note_bad_row(first_bad, row);
         return;
       }
     }

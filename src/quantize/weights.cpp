@@ -101,9 +101,7 @@ class WeightQuantizer {
         const float* const part_values = row_values + group * part;
         const double sum = kernels().sum_abs(part_values, part, prefetch_);
         if (!std::isfinite(sum)) {
-          std::size_t seen = first_bad.load(std::memory_order_relaxed);
-          while (row < seen && !first_bad.compare_exchange_weak(seen, row)) {
-          }
+          note_bad_row(first_bad, row);
           return zeros;
         }
         const float scale = weight_scale(sum, part, config_);
