@@ -190,19 +190,10 @@ class Operands {
   std::vector<float> y_;
 };
 
-template <class Body>
-double seconds_of(const Body& body) {
-  const auto start = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 Round measure_round(Operands& operands, std::size_t input, const Machine& machine) {
   Round round{};
-  const double read_seconds = seconds_of([&] { machine.read.run(); });
-  round.limits.read_gb_per_s = static_cast<double>(machine.read.bytes()) * 1e-9 / read_seconds;
-  const double dot_seconds = seconds_of([&] { machine.dot.run(); });
-  round.limits.dot_gmac_per_s = machine.dot.multiply_adds() * 1e-9 / dot_seconds;
+  round.limits.read_gb_per_s = machine.read.gb_per_s();
+  round.limits.dot_gmac_per_s = machine.dot.gmac_per_s();
   round.core_ghz = core_ghz();
   round.seconds = operands.time(input, machine.runtime);
   return round;

@@ -63,6 +63,10 @@ void ReadProbe::run() const {
   });
 }
 
+double ReadProbe::gb_per_s() const {
+  return static_cast<double>(bytes()) * 1e-9 / seconds_of([this] { run(); });
+}
+
 DotProbe::DotProbe(const Runtime& runtime) : runtime_(runtime) {
   while (seconds_of([&] { run(); }) < 0.005) {
     rounds_ *= 2;
@@ -73,6 +77,10 @@ DotProbe::DotProbe(const Runtime& runtime) : runtime_(runtime) {
 void DotProbe::run() const {
   runtime_.pool().parallel_for(static_cast<std::size_t>(runtime_.threads()),
                                [&](std::size_t) { runtime_.kernels().dot_probe(rounds_); });
+}
+
+double DotProbe::gmac_per_s() const {
+  return multiply_adds() * 1e-9 / seconds_of([this] { run(); });
 }
 
 /// x = (x ^ i) + x is two dependent one-cycle operations that no compiler shortens.

@@ -23,6 +23,8 @@ class ReadProbe {
   std::size_t bytes() const { return part_bytes_ * parts_; }
   /// One pass over the buffer.
   void run() const;
+  /// How fast one pass is.
+  double gb_per_s() const;
 
  private:
   const Runtime& runtime_;
@@ -40,6 +42,8 @@ class DotProbe {
   /// That one run() does, on all threads together.
   double multiply_adds() const { return multiply_adds_; }
   void run() const;
+  /// How fast one run is.
+  double gmac_per_s() const;
 
  private:
   const Runtime& runtime_;

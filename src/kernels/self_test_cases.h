@@ -40,6 +40,9 @@ using Random = std::mt19937;
 inline constexpr std::size_t kShift = 1;
 inline constexpr std::size_t kGuard = 32;
 
+/// Bytes that kernels are told to ask ahead for: a wish, which changes nothing.
+inline constexpr std::size_t kAhead = 256;
+
 template <class T>
 std::vector<T> output_buffer(std::size_t n) {
   return std::vector<T>(kShift + n + kGuard, static_cast<T>(77));

@@ -230,7 +230,6 @@ void nibble_dot(const KernelTable& table, Record& record) {
                     [&] { return static_cast<std::int8_t>(extreme ? -128 : random()); });
       auto high_sums = output_buffer<std::int32_t>(kPanelRows);
       auto low_sums = output_buffer<std::int32_t>(kPanelRows);
-      constexpr std::size_t kAhead = 256;  // a wish: it changes nothing
       table.nibble_dot(panel.data() + kShift, steps, high.data() + kShift, low.data() + kShift,
                        kAhead, high_sums.data() + kShift, low_sums.data() + kShift);
       const std::string name = message(steps, " steps", extreme ? ", extremes" : "");

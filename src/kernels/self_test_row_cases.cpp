@@ -112,8 +112,6 @@ void absmax_bits(const KernelTable& table, Record& record) {
   for_each_row({{"any bits", next_of_any_bits}}, run);
 }
 
-constexpr std::size_t kPrefetch = 256;  // a wish: it changes nothing
-
 void quantize(const KernelTable& table, Record& record) {
   for (const Scaling scaling : {Scaling::divide, Scaling::multiply}) {
     for (const Rounding rounding : {Rounding::half_away_from_zero, Rounding::half_to_even}) {
@@ -122,7 +120,7 @@ void quantize(const KernelTable& table, Record& record) {
           const CodeRule rule = {step, scaling, rounding, qmax};
           const auto run = [&](const std::string& name, const float* x, std::size_t n) {
             auto codes = output_buffer<std::int8_t>(n);
-            const std::int32_t sum = table.quantize(x, n, rule, kPrefetch, codes.data() + kShift);
+            const std::int32_t sum = table.quantize(x, n, rule, kAhead, codes.data() + kShift);
             add_case(record,
                      message(name, scaling == Scaling::divide ? ", x / " : ", x * ", step,
                              rounding == Rounding::half_to_even ? ", half to even" : ", half away",
@@ -158,7 +156,7 @@ void reduce(const KernelTable& table, Record& record, Prefetch... prefetch) {
 }
 
 void sum_abs(const KernelTable& table, Record& record) {
-  reduce<&KernelTable::sum_abs>(table, record, kPrefetch);
+  reduce<&KernelTable::sum_abs>(table, record, kAhead);
 }
 
 void normalize(const KernelTable& table, Record& record) {

@@ -8,7 +8,6 @@
 namespace bitnet::kernels {
 namespace {
 
-constexpr std::size_t kAhead = 256;  // bytes to ask for: a wish that changes nothing
 constexpr std::size_t kSizes[] = {0, 1, 2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 129, 1000};
 
 std::vector<float> random_floats(std::size_t n, float limit, unsigned seed) {

@@ -17,36 +17,11 @@
 #include "model/projection_reader.h"
 #include "model/row_blocks.h"
 #include "model/transformer.h"
+#include "quantize/pack_rows.h"
 #include "ternary/ternary_storage.h"
 
 namespace bitnet {
 namespace {
-
-/// Fills a weight panel by panel: digits_of(row, digits [columns]) writes trits + 1 and returns how
-/// many are zero trits.
-template <class DigitsOf>
-TernaryWeight pack_panels(std::size_t rows, std::size_t columns, float scale,
-                          const Runtime& runtime, TileArena& arena, const DigitsOf& digits_of) {
-  const TileLayout layout = runtime.kernels().preferred_layout;
-  TernaryWeightBuilder builder(rows, columns, Granularity::tensor, 0, layout, &arena);
-  const std::size_t padded = builder.steps() * step_inputs(layout);
-  const auto pack =
-      layout == TileLayout::t16 ? runtime.kernels().pack_t16 : runtime.kernels().pack_t2;
-  std::atomic<std::size_t> zeros = 0;
-  parallel_rows(runtime, builder.panels(), [&](std::size_t panel) {
-    thread_local AlignedVector<std::uint8_t> digits;
-    digits.assign(kPanelRows * padded, 1);
-    const std::size_t first = panel * kPanelRows;
-    std::size_t panel_zeros = 0;
-    for (std::size_t i = 0; i < kPanelRows && first + i < rows; ++i) {
-      panel_zeros += digits_of(first + i, digits.data() + i * padded);
-    }
-    pack(digits.data(), padded, builder.steps(), builder.panel(panel));
-    zeros += panel_zeros;
-  });
-  builder.set_scale(0, 0, scale);
-  return builder.finish(zeros);
-}
 
 class Loader {
  public:
@@ -148,19 +123,25 @@ class Loader {
     checkpoint_.populate(weight.tensor.bytes);
     const auto reader = open_projection(source_, weight, runtime_, [](std::uint64_t) {});
     const std::size_t columns = weight.name.columns;
-    TernaryWeight packed = pack_panels(
-        weight.name.rows, columns, reader->scale(), runtime_, arena_,
-        [&](std::size_t row, std::uint8_t* digits) {
-          thread_local AlignedVector<float> weights;
-          weights.resize(columns);
-          const std::size_t zeros =
-              reader->read_row(row, weights.data(), reinterpret_cast<std::int8_t*>(digits));
-          std::transform(digits, digits + columns, digits,
-                         [](std::uint8_t trit) { return static_cast<std::uint8_t>(trit + 1); });
-          return zeros;
-        });
+    TernaryWeightBuilder builder(weight.name.rows, columns, Granularity::tensor, 0,
+                                 runtime_.kernels().preferred_layout, &arena_);
+    builder.set_scale(0, 0, reader->scale());
+    const auto digits_of_row = [&](std::size_t row, std::uint8_t* digits) {
+      thread_local AlignedVector<float> weights;
+      weights.resize(columns);
+      const std::size_t zeros =
+          reader->read_row(row, weights.data(), reinterpret_cast<std::int8_t*>(digits));
+      std::transform(digits, digits + columns, digits,
+                     [](std::uint8_t trit) { return static_cast<std::uint8_t>(trit + 1); });
+      return zeros;
+    };
+    std::atomic<std::size_t> zeros = 0;
+    parallel_rows(runtime_, builder.panels(), [&](std::size_t panel) {
+      zeros +=
+          pack_rows(builder, panel, weight.name.rows, columns, runtime_.kernels(), digits_of_row);
+    });
     checkpoint_.release(weight.tensor);
-    return {std::move(packed), vector(prefix + name + "_norm_in.weight")};
+    return {builder.finish(zeros), vector(prefix + name + "_norm_in.weight")};
   }
 
   LayerWeights load_layer(std::size_t index) {

@@ -9,6 +9,7 @@
 
 #include "base/message.h"
 #include "kernels/kernel_table.h"
+#include "quantize/pack_rows.h"
 #include "quantize/row_loop.h"
 #include "quantize/weight_rule.h"
 #include "ternary/ternary_storage.h"
@@ -39,8 +40,6 @@ class WeightQuantizer {
         builder_(w.rows(), w.columns(), config.weight_granularity,
                  config.weight_granularity == Granularity::group ? config.group_size : 0,
                  std::nullopt),
-        // Rows that lie a power of two apart would share a few sets of the cache.
-        digit_stride_(builder_.steps() * step_inputs(builder_.layout()) + kCacheLine),
         prefetch_(w.dtype() == DType::f32 ? kernels::tile_prefetch() : 0) {}
 
   TernaryWeight run() {
@@ -53,8 +52,6 @@ class WeightQuantizer {
   }
 
  private:
-  using Digits = AlignedVector<std::uint8_t>;  // of a panel: [32, digit_stride_]
-
   const kernels::KernelTable& kernels() const { return runtime_.kernels(); }
   const float* values(std::size_t row) const {
     return float_row(w_, row, row_scratch(), kernels());
@@ -63,23 +60,9 @@ class WeightQuantizer {
   /// Fills every panel on all threads: digits_of_row(row, digits) -> zeros.
   template <class DigitsOfRow>
   void pack_panels(const DigitsOfRow& digits_of_row) {
-    const auto pack = builder_.layout() == TileLayout::t16 ? kernels().pack_t16 : kernels().pack_t2;
     std::atomic<std::size_t> zeros = 0;
     runtime_.pool().parallel_for(builder_.panels(), [&](std::size_t panel) {
-      thread_local Digits digits;
-      digits.resize(kPanelRows * digit_stride_);
-      const std::size_t first = panel * kPanelRows;
-      std::size_t panel_zeros = 0;
-      for (std::size_t i = 0; i < kPanelRows; ++i) {
-        std::uint8_t* const row_digits = digits.data() + i * digit_stride_;
-        const std::size_t used = first + i < w_.rows() ? w_.columns() : 0;
-        if (used != 0) {
-          panel_zeros += digits_of_row(first + i, row_digits);
-        }
-        std::fill(row_digits + used, row_digits + digit_stride_, std::uint8_t{1});
-      }
-      pack(digits.data(), digit_stride_, builder_.steps(), builder_.panel(panel));
-      zeros += panel_zeros;
+      zeros += pack_rows(builder_, panel, w_.rows(), w_.columns(), kernels(), digits_of_row);
     });
     zeros_ = zeros;
   }
@@ -143,7 +126,6 @@ class WeightQuantizer {
   const Runtime& runtime_;
   std::size_t groups_;
   TernaryWeightBuilder builder_;
-  std::size_t digit_stride_;
   std::size_t prefetch_;  // none beside the scratch that 16-bit rows are widened into
   std::size_t zeros_ = 0;
 };
