@@ -91,8 +91,8 @@ std::uint64_t dot_probe(std::size_t rounds) {
 
 namespace bitnet::kernels {
 // Tables from 20 tokens on, counted in instructions (docs/performance.md). A row and step of t2
-// costs 130 / 32 = 4.1 a token to multiply. By tables it costs about 50 for all 32 tokens, and its
+// costs 135 / 32 = 4.2 a token to multiply. By tables it costs about 50 for all 32 tokens, and its
 // share of building them, 4 tables of 81 entries in four registers, an addition and a store each,
-// and two transpositions: 3000 by 128 rows, the fewest. (50 + 24) / 4.1 = 18.
+// and two transpositions: 3000 by 128 rows, the fewest. (50 + 24) / 4.2 = 18.
 constinit const KernelTable kNeonTable = with_table_gemm(make_table("neon", Isa::neon), 20);
 }  // namespace bitnet::kernels
