@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Products of float matrices: the backward pass, and float layers.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+
+namespace bitnet::train {
+
+/// A row-major matrix or its transpose; rows lie `stride` elements apart.
+struct FloatOperand {
+  const float* data;
+  std::int64_t stride;
+  bool transposed = false;
+};
+
+/// c [M, N] = alpha a b + beta c with a [M, K] and b [K, N] as they are after transposition. Called
+/// from within a parallel region it runs on the calling thread. One of two files implements it:
+/// oneDNN's sgemm, or that of libtorch.
+void sgemm(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, const FloatOperand& a,
+           const FloatOperand& b, float beta, float* c, std::int64_t c_stride);
+
+/// a [T, K] bᵀ of b [N, K] -> [T, N]
+torch::Tensor matmul_nt(const torch::Tensor& a, const torch::Tensor& b);
+/// out [T, K] += a b of a [T, N] and b [N, K]
+void add_matmul_nn(torch::Tensor& out, const torch::Tensor& a, const torch::Tensor& b);
+/// aᵀ b of a [T, N] and b [T, K] -> [N, K]
+torch::Tensor matmul_tn(const torch::Tensor& a, const torch::Tensor& b);
+/// out [N, K] += aᵀ b
+void add_matmul_tn(torch::Tensor& out, const torch::Tensor& a, const torch::Tensor& b);
+
+/// Float32 in the CPU's memory: what the fused loops take, made contiguous.
+inline bool runs_fused(const torch::Tensor& x) {
+  return x.device().is_cpu() && x.scalar_type() == torch::kFloat32;
+}
+
+}  // namespace bitnet::train

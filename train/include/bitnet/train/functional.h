@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// The parts of a transformer between its linear layers, with gradients. Float32 on the CPU takes
+// fused loops over the kernels of the library; other types and devices take the same formulas in
+// tensor operations. Legend: B texts, S positions, T = B S tokens, H query heads, G KV heads, D
+// head_dim, V vocabulary.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+
+namespace bitnet::train {
+
+/// x / sqrt(mean(x²) + eps) * gain over the last dimension; an undefined gain means ones.
+torch::Tensor rms_norm(const torch::Tensor& x, const torch::Tensor& gain, double eps);
+
+/// Cosines and sines [P, D/2] of rotary embedding, those of inference.
+struct RotaryTable {
+  RotaryTable() = default;
+  RotaryTable(std::int64_t head_dim, double theta, double scaling_factor, std::int64_t positions);
+
+  torch::Tensor cosines, sines;
+};
+
+struct AttentionOptions {
+  std::int64_t heads = 1;     ///< H
+  std::int64_t kv_heads = 1;  ///< G, divides H: query head h reads KV head ⌊h G / H⌋
+  double score_scale = 1;     ///< 1/√D
+  std::int64_t window = 0;    ///< positions that a token sees, itself included; 0: all before it
+};
+
+/// softmax(scale R(q) R(k)ᵀ, causal) v, where R rotates the pairs (i, i + D/2) of each head by
+/// position. q [B, S, H D], k and v [B, S, G D] -> [B, S, H D].
+torch::Tensor causal_attention(const torch::Tensor& q, const torch::Tensor& k,
+                               const torch::Tensor& v, const RotaryTable& rotary,
+                               const AttentionOptions& options);
+
+/// f(gate) ⊙ up with f of "relu2" (squared ReLU), "silu", "gelu_pytorch_tanh" or "gelu".
+torch::Tensor gated_activation(const torch::Tensor& gate, const torch::Tensor& up,
+                               const std::string& hidden_act);
+
+/// The target of a position that is not to be predicted.
+inline constexpr std::int64_t kIgnoredTarget = -100;
+
+/// Σ_t -log softmax(states_t headᵀ)[target_t] / denominator over the targets that are not ignored.
+/// states [T, K], head [V, K], targets int64 [T]. The logits of some hundred tokens exist at a
+/// time.
+torch::Tensor linear_cross_entropy(const torch::Tensor& states, const torch::Tensor& head,
+                                   const torch::Tensor& targets, double denominator);
+
+}  // namespace bitnet::train

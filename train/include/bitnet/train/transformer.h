@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// Transformer: every family that bitnet::load_model runs, with gradients.
+// Legend: B texts, S positions, V vocabulary.
+#pragma once
+
+#include <bitnet/checkpoint.h>
+#include <bitnet/config.h>
+#include <bitnet/model_config.h>
+#include <bitnet/train/functional.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bitnet::train {
+
+/// A projection of a layer, and the gain of the norm that some families put in front of it.
+struct TernaryLinear {
+  std::string name;      ///< "model.layers.0.self_attn.q_proj"
+  torch::Tensor weight;  ///< [N, K], latent
+  torch::Tensor norm;    ///< [K], or undefined
+};
+
+/// One layer; a norm that the family lacks is undefined.
+struct TransformerLayer {
+  torch::Tensor attention_norm, q_norm, k_norm, attention_sub_norm, attention_post_norm;
+  torch::Tensor feed_forward_norm, feed_forward_sub_norm, feed_forward_post_norm;
+  TernaryLinear q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj;
+  bool sliding = false;  ///< sees ModelConfig::sliding_window positions
+};
+
+/// Parameters have the names of a Hugging Face checkpoint
+/// ("model.layers.0.self_attn.q_proj.weight"), and are float32 latents: codes and scales are made
+/// in each forward pass.
+class TransformerImpl : public torch::nn::Module {
+ public:
+  /// Architectures and hidden_act decide the family, as in load_model. Matrices are drawn from
+  /// N(0, initializer_range²) by torch's generator; gains are ones. UnsupportedError for an unknown
+  /// family or RoPE scaling.
+  explicit TransformerImpl(ModelConfig config, double initializer_range = 0.02);
+
+  const ModelConfig& config() const { return config_; }
+
+  /// Strength of quantization: 1 as in inference, 0 a float model, between them a warm-up.
+  void set_lambda(double lambda) { lambda_ = lambda; }
+  double lambda() const { return lambda_; }
+
+  /// ids int64 [B, S] -> states behind the final norm [B, S, hidden_size]. NonFiniteError names the
+  /// projection whose input is no longer finite.
+  torch::Tensor hidden_states(const torch::Tensor& ids);
+  /// Logits [B, S, V]. UnsupportedError for an embedding model.
+  torch::Tensor forward(const torch::Tensor& ids);
+  /// Mean cross-entropy of targets int64 [B, S] in nats over those that are not kIgnoredTarget,
+  /// times their number over `denominator` unless that is 0.
+  torch::Tensor loss(const torch::Tensor& ids, const torch::Tensor& targets,
+                     double denominator = 0);
+
+  const torch::Tensor& embedding() const { return embedding_; }
+  /// The embedding where the model ties them; undefined in an embedding model.
+  const torch::Tensor& head() const { return head_; }
+  const std::vector<TransformerLayer>& layers() const { return layers_; }
+  /// The seven of each layer, in order of computation.
+  std::vector<TernaryLinear> projections() const;
+
+ private:
+  torch::Tensor attention(const TransformerLayer& layer, const torch::Tensor& states);
+  torch::Tensor feed_forward(const TransformerLayer& layer, const torch::Tensor& states);
+  /// Norm(x; gain), then the linear layers, which share one quantized input unless they have norms
+  /// of their own.
+  std::vector<torch::Tensor> project(const torch::Tensor& x, const torch::Tensor& gain,
+                                     const std::vector<const TernaryLinear*>& projections);
+  torch::Tensor norm(const torch::Tensor& x, const torch::Tensor& gain) const;
+
+  ModelConfig config_;
+  BitNetConfig arithmetic_;  // b158, with the model's eps
+  double lambda_ = 1;
+  bool gains_add_one_ = false;  // Gemma
+  double embedding_scale_ = 1;
+  RotaryTable rotary_, local_rotary_;
+  torch::Tensor embedding_, norm_, head_;
+  std::vector<TransformerLayer> layers_;
+};
+TORCH_MODULE(Transformer);
+
+}  // namespace bitnet::train

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+#include <bitnet/error.h>
+#include <bitnet/train/bit_linear.h>
+#include <bitnet/train/transformer.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "base/message.h"
+#include "model/layer_assembly.h"
+#include "model/model_family.h"
+#include "model/weight_names.h"
+
+namespace bitnet::train {
+namespace {
+
+/// A level of the names: "model", "layers", "0", "self_attn", ...
+struct Container : torch::nn::Module {};
+
+/// Registers `value` under a dotted name, below containers of the names in front.
+void register_at(torch::nn::Module& root, const std::string& name, const torch::Tensor& value) {
+  torch::nn::Module* module = &root;
+  std::size_t first = 0;
+  for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', first)) {
+    const std::string level = name.substr(first, dot - first);
+    const auto children = module->named_children();
+    const std::shared_ptr<torch::nn::Module>* const found = children.find(level);
+    module = found != nullptr ? found->get()
+                              : module->register_module(level, std::make_shared<Container>()).get();
+    first = dot + 1;
+  }
+  module->register_parameter(name.substr(first), value);
+}
+
+torch::Tensor initial_value(const WeightName& name, double initializer_range) {
+  if (name.role == WeightRole::norm) {
+    return torch::full({static_cast<std::int64_t>(name.columns)}, name.gguf_adds_one ? 0.0 : 1.0);
+  }
+  return torch::normal(
+      0, initializer_range,
+      {static_cast<std::int64_t>(name.rows), static_cast<std::int64_t>(name.columns)});
+}
+
+double rope_factor(const ModelConfig& config) {
+  if (!config.rope_scaling.empty() && config.rope_scaling != "linear") {
+    throw UnsupportedError(
+        message("rope_scaling: expected none or linear, found ", config.rope_scaling));
+  }
+  return config.rope_scaling.empty() ? 1 : config.rope_scaling_factor;
+}
+
+std::string without_weight(const std::string& name) {
+  return name.substr(0, name.size() - std::string(".weight").size());
+}
+
+}  // namespace
+
+TransformerImpl::TransformerImpl(ModelConfig config, double initializer_range)
+    : config_(std::move(config)),
+      arithmetic_(BitNetConfig::b158().with_eps(static_cast<float>(config_.rms_norm_eps))),
+      rotary_(static_cast<std::int64_t>(config_.head_dim), config_.rope_theta, rope_factor(config_),
+              static_cast<std::int64_t>(config_.max_position_embeddings)) {
+  if (config_.rope_local_theta) {
+    local_rotary_ =
+        RotaryTable(static_cast<std::int64_t>(config_.head_dim), *config_.rope_local_theta, 1,
+                    static_cast<std::int64_t>(config_.max_position_embeddings));
+  }
+  const ModelFamily& family = find_model_family(config_);
+  embedding_scale_ = bitnet::embedding_scale(config_, family);
+  gains_add_one_ = (family.weights & kSandwichNorms) != 0;
+  std::map<std::string, torch::Tensor> parameters;      // by GGUF name
+  std::map<std::string, std::string> projection_names;  // GGUF to Hugging Face
+  for (const WeightName& name : weight_names(config_, family)) {
+    if (!name.required) {
+      continue;
+    }
+    const torch::Tensor value = initial_value(name, initializer_range);
+    register_at(*this, name.hugging_face, value);
+    parameters[name.gguf] = value;
+    projection_names[name.gguf] = without_weight(name.hugging_face);
+  }
+  const auto find = [&](const std::string& name) {
+    const auto found = parameters.find(name + ".weight");
+    return found == parameters.end() ? torch::Tensor() : found->second;
+  };
+  embedding_ = find("token_embd");
+  norm_ = find("output_norm");
+  head_ = !family.has_head              ? torch::Tensor()
+          : config_.tie_word_embeddings ? embedding_
+                                        : find("output");
+  for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) {
+    const std::string prefix = message("blk.", i, ".");
+    const auto linear = [&](const char* name) {
+      return TernaryLinear{projection_names.at(prefix + name + ".weight"), find(prefix + name),
+                           find(prefix + name + "_norm_in")};
+    };
+    const auto gain = [&](const char* name) { return find(prefix + name); };
+    const std::uint64_t pattern = config_.sliding_window_pattern;
+    layers_.push_back({.attention_norm = gain("attn_norm"),
+                       .q_norm = gain("attn_q_norm"),
+                       .k_norm = gain("attn_k_norm"),
+                       .attention_sub_norm = gain("attn_sub_norm"),
+                       .attention_post_norm = gain("post_attention_norm"),
+                       .feed_forward_norm = gain("ffn_norm"),
+                       .feed_forward_sub_norm = gain("ffn_sub_norm"),
+                       .feed_forward_post_norm = gain("post_ffw_norm"),
+                       .q_proj = linear("attn_q"),
+                       .k_proj = linear("attn_k"),
+                       .v_proj = linear("attn_v"),
+                       .o_proj = linear("attn_output"),
+                       .gate_proj = linear("ffn_gate"),
+                       .up_proj = linear("ffn_up"),
+                       .down_proj = linear("ffn_down"),
+                       .sliding = config_.sliding_window.has_value() &&
+                                  (pattern == 0 || (i + 1) % pattern != 0)});
+  }
+}
+
+std::vector<TernaryLinear> TransformerImpl::projections() const {
+  std::vector<TernaryLinear> all;
+  for (const TransformerLayer& layer : layers_) {
+    for (const TernaryLinear* projection :
+         {&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.o_proj, &layer.gate_proj,
+          &layer.up_proj, &layer.down_proj}) {
+      all.push_back(*projection);
+    }
+  }
+  return all;
+}
+
+// ---- The forward pass; src/model/transformer.cpp is its counterpart ----
+
+torch::Tensor TransformerImpl::hidden_states(const torch::Tensor& ids) {
+  if (ids.dim() != 2 || ids.size(1) > rotary_.cosines.size(0)) {
+    throw InvalidArgument(message("token ids: expected [B, S] with S up to ",
+                                  rotary_.cosines.size(0), ", found ", ids.sizes()));
+  }
+  torch::Tensor states = torch::embedding(embedding_, ids);
+  if (embedding_scale_ != 1) {
+    states = states * embedding_scale_;
+  }
+  for (const TransformerLayer& layer : layers_) {
+    states = states + attention(layer, states);
+    states = states + feed_forward(layer, states);
+  }
+  return norm(states, norm_);
+}
+
+/// Lin_o(Norm(softmax(q kᵀ / √D, causal) v))  with  q, k, v = Lin(Norm(h)), q and k rotated
+torch::Tensor TransformerImpl::attention(const TransformerLayer& layer,
+                                         const torch::Tensor& states) {
+  std::vector<torch::Tensor> qkv =
+      project(states, layer.attention_norm, {&layer.q_proj, &layer.k_proj, &layer.v_proj});
+  const auto head_dim = static_cast<std::int64_t>(config_.head_dim);
+  const auto norm_heads = [&](torch::Tensor& x, const torch::Tensor& gain) {
+    if (gain.defined()) {
+      x = norm(x.view({x.size(0), x.size(1), -1, head_dim}), gain).view(x.sizes());
+    }
+  };
+  norm_heads(qkv[0], layer.q_norm);
+  norm_heads(qkv[1], layer.k_norm);
+  const AttentionOptions options{
+      .heads = static_cast<std::int64_t>(config_.num_attention_heads),
+      .kv_heads = static_cast<std::int64_t>(config_.num_key_value_heads),
+      .score_scale = 1 / std::sqrt(config_.query_pre_attn_scalar.value_or(
+                             static_cast<double>(config_.head_dim))),
+      .window = layer.sliding ? static_cast<std::int64_t>(config_.sliding_window.value_or(0)) : 0};
+  const RotaryTable& rotary =
+      layer.sliding && local_rotary_.cosines.defined() ? local_rotary_ : rotary_;
+  const torch::Tensor context = causal_attention(qkv[0], qkv[1], qkv[2], rotary, options);
+  return norm(project(context, layer.attention_sub_norm, {&layer.o_proj})[0],
+              layer.attention_post_norm);
+}
+
+/// Lin_down(Norm(act(Lin_gate(f)) ⊙ Lin_up(f)))  with  f = Norm(h)
+torch::Tensor TransformerImpl::feed_forward(const TransformerLayer& layer,
+                                            const torch::Tensor& states) {
+  const std::vector<torch::Tensor> parts =
+      project(states, layer.feed_forward_norm, {&layer.gate_proj, &layer.up_proj});
+  const torch::Tensor gated = gated_activation(parts[0], parts[1], config_.hidden_act);
+  return norm(project(gated, layer.feed_forward_sub_norm, {&layer.down_proj})[0],
+              layer.feed_forward_post_norm);
+}
+
+std::vector<torch::Tensor> TransformerImpl::project(
+    const torch::Tensor& x, const torch::Tensor& gain,
+    const std::vector<const TernaryLinear*>& projections) {
+  const torch::Tensor normed = norm(x, gain);
+  const auto apply = [&](const torch::Tensor& input, const std::vector<torch::Tensor>& weights,
+                         const std::string& name) {
+    try {
+      return bit_linear(input, weights, arithmetic_, lambda_);
+    } catch (const NonFiniteError& error) {
+      throw NonFiniteError("input or weight of " + name, error.row, error.column, error.value);
+    }
+  };
+  std::vector<torch::Tensor> results;
+  if (!projections.front()->norm.defined()) {
+    std::vector<torch::Tensor> weights;
+    for (const TernaryLinear* projection : projections) {
+      weights.push_back(projection->weight);
+    }
+    return apply(normed, weights, projections.front()->name);
+  }
+  for (const TernaryLinear* projection : projections) {
+    const torch::Tensor input = rms_norm(normed, projection->norm, config_.rms_norm_eps);
+    results.push_back(apply(input, {projection->weight}, projection->name)[0]);
+  }
+  return results;
+}
+
+torch::Tensor TransformerImpl::norm(const torch::Tensor& x, const torch::Tensor& gain) const {
+  if (!gain.defined()) {
+    return x;
+  }
+  return rms_norm(x, gains_add_one_ ? gain + 1 : gain, config_.rms_norm_eps);
+}
+
+torch::Tensor TransformerImpl::forward(const torch::Tensor& ids) {
+  if (!head_.defined()) {
+    throw UnsupportedError("this is an embedding model: it has no output head");
+  }
+  // lambda 0: the head is never quantized.
+  return bit_linear(hidden_states(ids), {head_}, arithmetic_, 0)[0];
+}
+
+torch::Tensor TransformerImpl::loss(const torch::Tensor& ids, const torch::Tensor& targets,
+                                    double denominator) {
+  if (!head_.defined()) {
+    throw UnsupportedError("this is an embedding model: it has no output head");
+  }
+  if (denominator == 0) {
+    denominator = std::max<double>(1, (targets != kIgnoredTarget).sum().item<double>());
+  }
+  return linear_cross_entropy(
+      hidden_states(ids).reshape({-1, static_cast<std::int64_t>(config_.hidden_size)}), head_,
+      targets.reshape({-1}), denominator);
+}
+
+}  // namespace bitnet::train
