@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+#include <bitnet/train/batches.h>
+#include <gtest/gtest.h>
