@@ -233,7 +233,7 @@ torch::Tensor TransformerImpl::loss(const torch::Tensor& ids, const torch::Tenso
     throw UnsupportedError("this is an embedding model: it has no output head");
   }
   if (denominator == 0) {
-    denominator = std::max<double>(1, (targets != kIgnoredTarget).sum().item<double>());
+    denominator = std::max<double>(1, (targets >= 0).sum().item<double>());
   }
   return linear_cross_entropy(
       hidden_states(ids).reshape({-1, static_cast<std::int64_t>(config_.hidden_size)}), head_,

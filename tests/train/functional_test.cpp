@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The fused loops. Oracle: the same formulas in float64 tensor operations with libtorch's own
 // gradients, from the definition in the header.
+#include <bitnet/train/batches.h>
 #include <bitnet/train/functional.h>
 #include <gtest/gtest.h>
 

@@ -30,7 +30,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
       const std::int64_t count = std::min(kPartTokens, states.size(0) - first);
       const torch::Tensor part = states.narrow(0, first, count);
       const torch::Tensor target = targets.narrow(0, first, count).unsqueeze(1);
-      const torch::Tensor is_scored = target != kIgnoredTarget;
+      const torch::Tensor is_scored = target >= 0;
       const torch::Tensor column = target.clamp_min(0);
       torch::Tensor logits = torch::log_softmax(matmul_nt(part, head), 1);
       loss -= logits.gather(1, column).masked_select(is_scored).sum(torch::kDouble).item<double>();

@@ -40,10 +40,8 @@ torch::Tensor causal_attention(const torch::Tensor& q, const torch::Tensor& k,
 torch::Tensor gated_activation(const torch::Tensor& gate, const torch::Tensor& up,
                                const std::string& hidden_act);
 
-/// The target of a position that is not to be predicted.
-inline constexpr std::int64_t kIgnoredTarget = -100;
-
-/// Σ_t -log softmax(states_t headᵀ)[target_t] / denominator over the targets that are not ignored.
+/// Σ_t -log softmax(states_t headᵀ)[target_t] / denominator over the targets that are not negative
+/// (kIgnoredTarget).
 /// states [T, K], head [V, K], targets int64 [T]. The logits of some hundred tokens exist at a
 /// time.
 torch::Tensor linear_cross_entropy(const torch::Tensor& states, const torch::Tensor& head,
