@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#include <bitnet/tokenizer.h>
+#include <bitnet/train/trainer.h>
+#include <torch/torch.h>
+
+#include <numbers>
+
+#include "batch_tensors.h"
+
+namespace bitnet::train {
+
+double EvaluationResult::bits_per_byte() const {
+  return bytes == 0 ? 0 : nll / (std::numbers::ln2 * static_cast<double>(bytes));
+}
+
+EvaluationResult evaluate(TransformerImpl& model, const TokenFile& file, const Tokenizer& tokenizer,
+                          const BatchOptions& options) {
+  const torch::NoGradGuard no_grad;
+  const SequentialWindows windows(file, options);
+  EvaluationResult result;
+  for (std::size_t i = 0; i < windows.batches(); ++i) {
+    const Batch batch = windows.batch(i);
+    for (const std::int32_t target : batch.targets) {
+      if (target >= 0) {
+        const auto id = static_cast<TokenId>(target);
+        result.bytes += tokenizer.is_special(id) ? 0 : tokenizer.token_bytes(id).size();
+        ++result.tokens;
+      }
+    }
+    const BatchTensors tensors = tensors_of(batch, model.embedding().device());
+    result.nll += model.loss(tensors.inputs, tensors.targets, 1).item<double>();
+  }
+  return result;
+}
+
+}  // namespace bitnet::train

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#include <bitnet/train/model_folder.h>
+
+#include <bitnet/error.h>
+#include <torch/torch.h>
+
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/message.h"
+#include "base/output_file.h"
+#include "formats/safetensors_writer.h"
+#include "model/hugging_face_config.h"
+#include "model/model_source.h"
+#include "model/projection_reader.h"
+
+namespace bitnet::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::span<const std::byte> bytes_of(const torch::Tensor& x) {
+  return {reinterpret_cast<const std::byte*>(x.data_ptr<float>()),
+          static_cast<std::size_t>(x.numel()) * sizeof(float)};
+}
+
+/// Whether the rows are trits with a scale, not floats.
+bool is_stored_ternary(const SourceWeight& weight) {
+  return weight.hf_packed || (weight.name.role == WeightRole::projection && !needs_measuring(weight));
+}
+
+/// Latents whose absmean is the scale that the trits have: the mean of their magnitudes is
+/// (1 - sparsity) times one of them.
+torch::Tensor latents_of_trits(const ModelSource& source, const SourceWeight& weight) {
+  const auto reader = open_projection(source, weight, Runtime::serial(), {});
+  const auto rows = static_cast<std::int64_t>(weight.name.rows);
+  const auto columns = static_cast<std::int64_t>(weight.name.columns);
+  torch::Tensor trits = torch::empty({rows, columns}, torch::kInt8);
+  std::vector<float> floats(columns);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    reader->read_row(row, floats.data(), trits.data_ptr<std::int8_t>() + row * columns);
+  }
+  const torch::Tensor latents = trits.to(torch::kFloat32);
+  const double density = latents.abs().mean(torch::kDouble).item<double>();
+  return density == 0 ? latents : latents * (reader->scale() / density);
+}
+
+torch::Tensor floats_of(const ModelSource& source, const SourceWeight& weight) {
+  torch::Tensor values = torch::empty({static_cast<std::int64_t>(weight.name.rows),
+                                       static_cast<std::int64_t>(weight.name.columns)});
+  for (std::size_t row = 0; row < weight.name.rows; ++row) {
+    read_float_row(source, weight, Runtime::serial(), row,
+                   std::span(values.data_ptr<float>() + row * weight.name.columns,
+                             weight.name.columns));
+  }
+  return weight.one_was_added ? values - 1 : values;
+}
+
+void write_file(const fs::path& path, std::string_view text) {
+  OutputFile file(path);
+  file.append(std::as_bytes(std::span(text)));
+  file.commit();
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void copy_companions(const fs::path& from, const fs::path& to) {
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                           "added_tokens.json", "chat_template.jinja", "tokenizer.model",
+                           "generation_config.json"}) {
+    if (fs::exists(from / name) && !fs::equivalent(from, to)) {
+      write_file(to / name, read_file(from / name));
+    }
+  }
+}
+
+}  // namespace
+
+Transformer load_transformer(const Checkpoint& checkpoint) {
+  const ModelSource source(checkpoint, {}, Runtime::serial());
+  Transformer model(source.config());
+  const torch::NoGradGuard no_grad;
+  for (auto& parameter : model->named_parameters()) {
+    const SourceWeight* const weight = source.find(parameter.key());
+    if (weight == nullptr) {
+      throw FormatError(message(checkpoint.path().string(), ": expected a weight ", parameter.key(),
+                                ", found none"));
+    }
+    const torch::Tensor values = is_stored_ternary(*weight) ? latents_of_trits(source, *weight)
+                                                            : floats_of(source, *weight);
+    parameter.value().copy_(values.view(parameter.value().sizes()));
+  }
+  return model;
+}
+
+void save_transformer(const TransformerImpl& model, const fs::path& folder,
+                      const fs::path& companions) {
+  fs::create_directories(folder);
+  std::vector<TensorDeclaration> declarations;
+  std::vector<torch::Tensor> values;
+  for (const auto& parameter : model.named_parameters()) {
+    values.push_back(parameter.value().detach().to(torch::kCPU, torch::kFloat32).contiguous());
+    std::vector<std::size_t> dims(values.back().sizes().begin(), values.back().sizes().end());
+    declarations.push_back({parameter.key(), Encoding::f32, Shape(dims)});
+  }
+  SafetensorsWriter writer(folder / "model.safetensors", std::move(declarations),
+                           {{"format", "pt"}});
+  for (const torch::Tensor& value : values) {
+    writer.append(bytes_of(value));
+  }
+  write_file(folder / "config.json",
+             hugging_face_config(model.config(), {.packed = false, .latent = true, .torch_dtype = "float32"}, ""));
+  if (!companions.empty()) {
+    copy_companions(companions, folder);
+  }
+  writer.commit();
+}
+
+}  // namespace bitnet::train

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+#include "run_folder.h"
+
+#include <bitnet/error.h>
+#include <bitnet/train/model_folder.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/checked_json.h"
+#include "base/message.h"
+#include "base/output_file.h"
+#include "formats/safetensors_writer.h"
+
+namespace bitnet::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPrefix = "checkpoint-";
+constexpr const char* kMoments = "optimizer.safetensors";
+constexpr const char* kState = "training_state.json";
+
+std::string name_of_step(std::int64_t step) {
+  std::string digits = std::to_string(step);
+  return kPrefix + std::string(digits.size() < 6 ? 6 - digits.size() : 0, '0') + digits;
+}
+
+Shape shape_of(const torch::Tensor& x) {
+  const std::vector<std::size_t> dims(x.sizes().begin(), x.sizes().end());
+  return Shape(dims);
+}
+
+void save_moments(const AdamW& optimizer, const fs::path& path) {
+  std::vector<TensorDeclaration> declarations;
+  std::vector<torch::Tensor> values;
+  for (const AdamWState& state : optimizer.states()) {
+    for (const auto& [kind, moment] :
+         {std::pair{"first_moment.", state.first_moment},
+          std::pair{"second_moment.", state.second_moment}}) {
+      values.push_back(moment.to(torch::kCPU, torch::kFloat32).contiguous());
+      declarations.push_back({kind + state.name, Encoding::f32, shape_of(moment)});
+    }
+  }
+  SafetensorsWriter writer(path, std::move(declarations), {});
+  for (const torch::Tensor& value : values) {
+    writer.append({reinterpret_cast<const std::byte*>(value.data_ptr<float>()),
+                   static_cast<std::size_t>(value.numel()) * sizeof(float)});
+  }
+  writer.commit();
+}
+
+/// The tensor of that name, which must be float32 and of the target's shape.
+void read_into(const Checkpoint& file, const std::string& name, torch::Tensor target) {
+  const StoredTensor* const stored = file.find(name);
+  if (stored == nullptr || stored->encoding != Encoding::f32 || stored->shape != shape_of(target)) {
+    throw FormatError(message(file.path().string(), ": expected ", name, " as float32 ",
+                              shape_of(target).to_string(), ", found ",
+                              stored == nullptr ? std::string("none")
+                                                : stored->type_name + " " + stored->shape.to_string()));
+  }
+  torch::Tensor values = torch::empty(target.sizes());
+  std::memcpy(values.data_ptr<float>(), stored->bytes.data(), stored->bytes.size());
+  const torch::NoGradGuard no_grad;
+  target.copy_(values);
+}
+
+}  // namespace
+
+std::vector<fs::path> RunFolder::checkpoints() const {
+  std::vector<fs::path> found;
+  if (fs::is_directory(folder_)) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
+      const std::string name = entry.path().filename();
+      if (entry.is_directory() && name.starts_with(kPrefix) && fs::exists(entry.path() / kState)) {
+        found.push_back(entry.path());
+      }
+    }
+  }
+  std::ranges::sort(found, {}, [](const fs::path& path) {
+    const std::string name = path.filename();
+    return std::pair(name.size(), name);
+  });
+  return found;
+}
+
+std::optional<fs::path> RunFolder::newest_checkpoint() const {
+  const std::vector<fs::path> all = checkpoints();
+  return all.empty() ? std::nullopt : std::optional(all.back());
+}
+
+fs::path RunFolder::save(const TransformerImpl& model, const AdamW& optimizer,
+                         const TrainingState& state, const fs::path& tokenizer,
+                         std::int64_t keep) const {
+  const fs::path target = folder_ / name_of_step(state.step);
+  const fs::path partial = folder_ / ("partial-" + target.filename().string());
+  fs::remove_all(partial);
+  save_transformer(model, partial, tokenizer);
+  save_moments(optimizer, partial / kMoments);
+  const nlohmann::ordered_json json = {{"step", state.step},
+                                       {"tokens", state.tokens},
+                                       {"best_loss", state.best_loss},
+                                       {"evaluations_since_best", state.evaluations_since_best}};
+  OutputFile file(partial / kState);
+  const std::string text = json.dump(2) + "\n";
+  file.append(std::as_bytes(std::span(text)));
+  file.commit();
+  fs::remove_all(target);
+  fs::rename(partial, target);
+  const std::vector<fs::path> all = checkpoints();
+  for (std::int64_t i = 0; i + keep < static_cast<std::int64_t>(all.size()); ++i) {
+    fs::remove_all(all[i]);
+  }
+  return target;
+}
+
+TrainingState RunFolder::load(const fs::path& checkpoint, TransformerImpl& model,
+                              AdamW& optimizer) {
+  const Checkpoint weights = open_checkpoint(checkpoint / "model.safetensors");
+  for (auto& parameter : model.named_parameters()) {
+    read_into(weights, parameter.key(), parameter.value());
+  }
+  const Checkpoint moments = open_checkpoint(checkpoint / kMoments);
+  for (const AdamWState& state : optimizer.states()) {
+    read_into(moments, "first_moment." + state.name, state.first_moment);
+    read_into(moments, "second_moment." + state.name, state.second_moment);
+  }
+  std::ifstream file(checkpoint / kState, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::string where = (checkpoint / kState).string();
+  const nlohmann::json json = parse_checked_json(text, where, {.max_depth = 4});
+  try {
+    TrainingState state{json.at("step"), json.at("tokens"), json.at("best_loss"),
+                        json.at("evaluations_since_best")};
+    optimizer.resume(state.step);
+    return state;
+  } catch (const nlohmann::json::exception&) {
+    throw FormatError(message(where, ": expected the numbers step, tokens, best_loss and "
+                              "evaluations_since_best, found ", describe_json(json)));
+  }
+}
+
+}  // namespace bitnet::train
