@@ -148,7 +148,7 @@ TEST_F(HostileTokenFile, TokenBeyondTheVocabulary) {
 }
 
 TEST_F(HostileTokenFile, VocabularyThatIsNoNumber) {
-  for (const char* text : {"", "-1", "5x", "99999999999999999999"}) {
+  for (const char* text : {"", "-1", "5x", "2147483648", "99999999999999999999"}) {
     parts_.metadata["vocab_size"] = text;
     expect_part(error_of(parts_), "'vocab_size': expected a number");
   }
