@@ -162,6 +162,16 @@ TEST_F(Batches, DocumentBatchIsAsWideAsItsLongest) {
   EXPECT_EQ(sampler.batch(0).columns, 3U);
 }
 
+TEST_F(Batches, WidestColumnsNeverCut) {
+  const BatchOptions options{
+      .rows = 1, .columns = ~std::size_t{0}, .layout = BatchLayout::documents};
+  expect_same(BatchSampler(file({3}), options).batch(0), {1, 2, {0, 1}, {1, 2}});
+  expect_same(SequentialWindows(file({1, 3}), options).batch(0), {1, 2, {1, 2}, {2, 3}});
+  const BatchOptions stream{.rows = 1, .columns = ~std::size_t{0}};
+  EXPECT_THROW(BatchSampler(file({3}), stream), InvalidArgument);
+  EXPECT_THROW(SequentialWindows(file({3}), stream), InvalidArgument);
+}
+
 TEST_F(Batches, PromptsAreReadOnly) {
   // The second document's completion begins behind the fourth token: nothing to learn.
   Parts parts = counting_parts({5, 6});

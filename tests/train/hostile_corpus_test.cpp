@@ -92,9 +92,11 @@ TEST(HostileSources, TextThatCannotBeEncodedIsAnError) {
   data.tokens[2 + 'a'] = "elsewhere";
   data.types[2 + 'a'] = TokenType::normal;
   const TemporaryFolder folder;
-  EXPECT_THROW(write_token_file(folder / "out", Tokenizer(data), {folder.write("b", "ba")},
-                                Runtime({.threads = 2})),
-               InvalidArgument);
+  const Sources sources = {folder.write("good", "b"), folder.write("bad", "ba")};
+  expect_part(message_of<InvalidArgument>([&] {
+                write_token_file(folder / "out", Tokenizer(data), sources, Runtime({.threads = 2}));
+              }),
+              "expected characters that the vocabulary has tokens for, found 'a'");
 }
 
 TEST(HostileSources, TokensOfAnotherTokenizerAreRefused) {
@@ -146,7 +148,7 @@ TEST_F(HostileTokenFile, TokenBeyondTheVocabulary) {
 }
 
 TEST_F(HostileTokenFile, VocabularyThatIsNoNumber) {
-  for (const char* text : {"", "-1", "5x", "99999999999999999999"}) {
+  for (const char* text : {"", "-1", "5x", "2147483648", "99999999999999999999"}) {
     parts_.metadata["vocab_size"] = text;
     expect_part(error_of(parts_), "'vocab_size': expected a number");
   }

@@ -46,9 +46,10 @@ TEST(TokenFile, TextFileIsADocument) {
 
 TEST(TokenFile, WithoutSpecialTokensOnlyTheTextRemains) {
   const TemporaryFolder folder;
-  const TokenFile file =
-      tokenized(folder, {folder.write("a", "b"), folder.write("none", ""), folder.write("c", "d")},
-                Tokenizer(byte_tokenizer_data(true)));
+  const Sources sources = {folder.write("a", "b"),
+                           folder.write("none.jsonl", R"({"prompt": "", "completion": ""})"),
+                           folder.write("c", "d")};
+  const TokenFile file = tokenized(folder, sources, Tokenizer(byte_tokenizer_data(true)));
   EXPECT_EQ(ids_of(file), (std::vector<TokenId>{100, 102}));
   EXPECT_EQ(starts_of(file), (std::vector<std::uint64_t>{0, 1, 2}));
 }
@@ -150,7 +151,9 @@ TEST(TokenFileCache, IsMadeAgainForOtherSources) {
   token_file_for({a}, byte_tokenizer(), cache);
   EXPECT_EQ(ids_of(token_file_for({a, b}, byte_tokenizer(), cache)), joined({"a", "b"}));
   EXPECT_EQ(ids_of(token_file_for({b, a}, byte_tokenizer(), cache)), joined({"b", "a"}));
-  folder.write("a", "other");
+  const fs::file_time_type time = fs::last_write_time(a);
+  folder.write("a", "other");  // another size at the same time
+  fs::last_write_time(a, time);
   EXPECT_EQ(ids_of(token_file_for({b, a}, byte_tokenizer(), cache)), joined({"b", "other"}));
   folder.write("a", "OTHER");  // the same size at another time
   fs::last_write_time(a, fs::file_time_type(std::chrono::hours(1)));
@@ -173,6 +176,10 @@ TEST(TokenFileCache, IsMadeAgainForAnotherTokenizer) {
   merging.add_bos = false;
   EXPECT_EQ(ids_of(token_file_for({ab}, Tokenizer(merging), cache)),
             (std::vector<TokenId>{260, kEos}));
+  merging.eos = kBos;
+  EXPECT_EQ(ids_of(token_file_for({ab}, Tokenizer(merging), cache)),
+            (std::vector<TokenId>{260, kBos}));
+  merging.eos = kEos;
   // The same tokens, never joined.
   merging.tokens.back() = "ba";
   EXPECT_EQ(ids_of(token_file_for({ab}, Tokenizer(merging), cache)),

@@ -47,14 +47,21 @@ class TrainTokenizer : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = new TemporaryFolder;
-    train_tokenizer({kProse}, {.vocab_size = 1500}, *folder_ / "new/tokenizer");
+    std::string code;
+    for (int i = 0; i < 500; ++i) {
+      code += "    year = 1998;\r\n        year\t= 1998;\n";
+    }
+    sources_ = {kProse, folder_->write("code.txt", code)};
+    train_tokenizer(sources_, kOptions, *folder_ / "new/tokenizer");
     tokenizer_ = new Tokenizer(load_tokenizer(*folder_ / "new/tokenizer"));
   }
   static void TearDownTestSuite() {
     delete tokenizer_;
     delete folder_;
   }
+  static constexpr TokenizerTraining kOptions{.vocab_size = 1500};
   static TemporaryFolder* folder_;
+  static inline Sources sources_;
   static Tokenizer* tokenizer_;
 };
 TemporaryFolder* TrainTokenizer::folder_ = nullptr;
@@ -69,6 +76,7 @@ TEST_F(TrainTokenizer, HasTheTokensThatWereAskedFor) {
   EXPECT_EQ(tokenizer_->find("<0x00>"), 4U);
   EXPECT_TRUE(tokenizer_->adds_bos());
   EXPECT_TRUE(tokenizer_->find("\u2581Catherine").has_value());
+  EXPECT_TRUE(tokenizer_->find("\u2581\u2581\u2581\u2581").has_value());
   for (TokenId id = 0; id < 4; ++id) {
     EXPECT_TRUE(tokenizer_->is_special(id));
   }
@@ -81,8 +89,7 @@ TEST_F(TrainTokenizer, HasTheTokensThatWereAskedFor) {
 
 TEST_F(TrainTokenizer, EncodesAsSentencePieceDoes) {
   sentencepiece::SentencePieceProcessor processor;
-  ASSERT_TRUE(
-      processor.LoadFromSerializedProto(train_sentencepiece({kProse}, {.vocab_size = 1500})).ok());
+  ASSERT_TRUE(processor.LoadFromSerializedProto(train_sentencepiece(sources_, kOptions)).ok());
   std::vector<std::string> texts = peculiar_texts();
   texts.push_back(text_of(kProse));
   for (const std::string& text : texts) {

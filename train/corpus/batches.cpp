@@ -61,9 +61,10 @@ bool has_target(const TokenFile& file, std::uint64_t begin, std::uint64_t end) {
   return false;
 }
 
-/// Of document `index` the first tokens, of which `columns` are inputs.
-std::uint64_t row_end(const TokenFile& file, std::uint64_t index, std::size_t columns) {
-  return std::min<std::uint64_t>(file.starts()[index] + columns + 1, file.starts()[index + 1]);
+/// The end of a row of at most `columns` inputs, and a target behind them, of the tokens [begin,
+/// end).
+std::uint64_t row_end(std::uint64_t begin, std::uint64_t end, std::size_t columns) {
+  return end - begin - 1 <= columns ? end : begin + columns + 1;
 }
 
 }  // namespace
@@ -80,7 +81,8 @@ BatchSampler::BatchSampler(TokenFile file, const BatchOptions& options)
     return;
   }
   for (std::uint64_t i = 0; i < file_.documents(); ++i) {
-    if (has_target(file_, file_.starts()[i], row_end(file_, i, options.columns))) {
+    const std::uint64_t begin = file_.starts()[i];
+    if (has_target(file_, begin, row_end(begin, file_.starts()[i + 1], options.columns))) {
       documents_.push_back(i);
     }
   }
@@ -130,7 +132,8 @@ Batch BatchSampler::document_batch(std::uint64_t index) const {
   for (std::uint64_t i = pool * kPoolBatches * options_.rows; i < pool_end; ++i) {
     const std::uint64_t document = documents_[order(i % documents_.size())];
     const std::uint64_t begin = file_.starts()[document];
-    rows.push_back({begin, row_end(file_, document, options_.columns) - begin - 1});
+    const std::uint64_t end = row_end(begin, file_.starts()[document + 1], options_.columns);
+    rows.push_back({begin, end - begin - 1});
   }
   std::ranges::stable_sort(rows, {}, &Row::inputs);
   const auto first =
@@ -149,18 +152,20 @@ SequentialWindows::SequentialWindows(TokenFile file, const BatchOptions& options
   check(options);
   const std::uint64_t columns = options.columns;
   if (options.layout == BatchLayout::stream) {
-    for (std::uint64_t begin = 0; columns >= 2 && begin + columns <= file_.size();
-         begin += columns) {
-      windows_.push_back({begin, begin + columns});
+    const std::uint64_t whole = columns < 2 ? 0 : file_.size() / columns;
+    for (std::uint64_t i = 0; i < whole; ++i) {
+      windows_.push_back({i * columns, (i + 1) * columns});
     }
   } else {
     for (std::uint64_t i = 0; i < file_.documents(); ++i) {
       const std::uint64_t document_end = file_.starts()[i + 1];
-      for (std::uint64_t begin = file_.starts()[i]; begin + 1 < document_end; begin += columns) {
-        const std::uint64_t end = std::min(begin + columns + 1, document_end);
+      std::uint64_t begin = file_.starts()[i];
+      while (begin + 1 < document_end) {
+        const std::uint64_t end = row_end(begin, document_end, options.columns);
         if (has_target(file_, begin, end)) {
           windows_.push_back({begin, end});
         }
+        begin = end - 1;
       }
     }
   }

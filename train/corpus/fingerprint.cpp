@@ -63,10 +63,9 @@ std::string fingerprint(const Tokenizer& tokenizer) {
     hash.add(tokenizer.is_special(id) ? 1 : 0);
     words += bytes + ' ';
   }
-  hash.add(tokenizer.adds_bos() ? 1 : 0);
-  hash.add(tokenizer.bos() ? *tokenizer.bos() : ~std::uint64_t{0});
   hash.add(tokenizer.eos() ? *tokenizer.eos() : ~std::uint64_t{0});
-  // Which tokens are joined, and where text is cut, shows in what becomes of all of them.
+  // Which tokens are joined, where text is cut and what stands in front of it shows in what becomes
+  // of all tokens.
   add_encoded(tokenizer, "The  quick\tbrown fox's 1234 jumps\n\n over: it\u00b4s \u6f22\u5b57!",
               hash);
   add_encoded(tokenizer, words, hash);

@@ -22,19 +22,11 @@ namespace fs = std::filesystem;
 /// SentencePiece skips longer ones.
 constexpr std::size_t kMaxSentenceBytes = 4096;
 
-bool continues_character(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) == 0x80; }
-
-/// Where to cut a line that is too long: in front of a space, or else between characters.
+/// Where to cut a line that is too long: in front of a space. Where there is none, a character may
+/// be cut, too; SentencePiece passes over its halves.
 std::size_t cut_of(std::string_view line) {
   const std::size_t space = line.rfind(' ', kMaxSentenceBytes);
-  if (space != 0 && space != std::string_view::npos) {
-    return space;
-  }
-  std::size_t cut = kMaxSentenceBytes;
-  while (cut > kMaxSentenceBytes - 3 && continues_character(line[cut])) {
-    --cut;
-  }
-  return cut;
+  return space == 0 || space == std::string_view::npos ? kMaxSentenceBytes : space;
 }
 
 /// Pieces never reach across a line's end nor into a word from the one before: cutting there

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <variant>
 
 #include "base/message.h"
@@ -50,8 +51,10 @@ std::size_t read_vocab_size(const Checkpoint& checkpoint) {
   const std::string text = metadata_string(checkpoint, "vocab_size");
   std::size_t size = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    fail(checkpoint, message("metadata 'vocab_size': expected a number, found '", text, "'"));
+  constexpr std::size_t kMost = std::numeric_limits<std::int32_t>::max();  // ids become signed
+  if (error != std::errc() || end != text.data() + text.size() || size > kMost) {
+    fail(checkpoint,
+         message("metadata 'vocab_size': expected a number up to ", kMost, ", found '", text, "'"));
   }
   return size;
 }

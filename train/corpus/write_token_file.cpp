@@ -153,6 +153,7 @@ class Tokenization {
         prompts_.push_back({tokens_.size(), tokens_.size() + encoded[i].prompt_size});
       }
       tokens_.insert(tokens_.end(), encoded[i].ids.begin(), encoded[i].ids.end());
+      encoded[i] = {};
       end_document();
     }
     waiting_.clear();

@@ -23,8 +23,9 @@ struct TokenizerTraining {
 
 /// Writes tokenizer.json and tokenizer_config.json, which load_tokenizer reads, into the folder,
 /// which is made if need be. Sources are those of a TokenFile, but no token files. The same sources
-/// and options give the same files. InvalidArgument for a vocabulary that the texts cannot fill or
-/// that does not hold their characters.
+/// and options give the same files. Every text comes back from its ids, but for U+2581, which comes
+/// back as the space that it stands for. InvalidArgument for a vocabulary that the texts cannot
+/// fill or that does not hold their characters.
 void train_tokenizer(const Sources& sources, const TokenizerTraining& options,
                      const std::filesystem::path& output_folder);
 
