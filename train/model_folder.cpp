@@ -30,7 +30,8 @@ std::span<const std::byte> bytes_of(const torch::Tensor& x) {
 
 /// Whether the rows are trits with a scale, not floats.
 bool is_stored_ternary(const SourceWeight& weight) {
-  return weight.hf_packed || (weight.name.role == WeightRole::projection && !needs_measuring(weight));
+  return weight.hf_packed ||
+         (weight.name.role == WeightRole::projection && !needs_measuring(weight));
 }
 
 /// Latents whose absmean is the scale that the trits have: the mean of their magnitudes is
@@ -53,9 +54,9 @@ torch::Tensor floats_of(const ModelSource& source, const SourceWeight& weight) {
   torch::Tensor values = torch::empty({static_cast<std::int64_t>(weight.name.rows),
                                        static_cast<std::int64_t>(weight.name.columns)});
   for (std::size_t row = 0; row < weight.name.rows; ++row) {
-    read_float_row(source, weight, Runtime::serial(), row,
-                   std::span(values.data_ptr<float>() + row * weight.name.columns,
-                             weight.name.columns));
+    read_float_row(
+        source, weight, Runtime::serial(), row,
+        std::span(values.data_ptr<float>() + row * weight.name.columns, weight.name.columns));
   }
   return weight.one_was_added ? values - 1 : values;
 }
@@ -72,9 +73,9 @@ std::string read_file(const fs::path& path) {
 }
 
 void copy_companions(const fs::path& from, const fs::path& to) {
-  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                           "added_tokens.json", "chat_template.jinja", "tokenizer.model",
-                           "generation_config.json"}) {
+  for (const char* name :
+       {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+        "chat_template.jinja", "tokenizer.model", "generation_config.json"}) {
     if (fs::exists(from / name) && !fs::equivalent(from, to)) {
       write_file(to / name, read_file(from / name));
     }
@@ -93,8 +94,8 @@ Transformer load_transformer(const Checkpoint& checkpoint) {
       throw FormatError(message(checkpoint.path().string(), ": expected a weight ", parameter.key(),
                                 ", found none"));
     }
-    const torch::Tensor values = is_stored_ternary(*weight) ? latents_of_trits(source, *weight)
-                                                            : floats_of(source, *weight);
+    const torch::Tensor values =
+        is_stored_ternary(*weight) ? latents_of_trits(source, *weight) : floats_of(source, *weight);
     parameter.value().copy_(values.view(parameter.value().sizes()));
   }
   return model;
@@ -116,7 +117,8 @@ void save_transformer(const TransformerImpl& model, const fs::path& folder,
     writer.append(bytes_of(value));
   }
   write_file(folder / "config.json",
-             hugging_face_config(model.config(), {.packed = false, .latent = true, .torch_dtype = "float32"}, ""));
+             hugging_face_config(model.config(),
+                                 {.packed = false, .latent = true, .torch_dtype = "float32"}, ""));
   if (!companions.empty()) {
     copy_companions(companions, folder);
   }

@@ -40,9 +40,8 @@ void save_moments(const AdamW& optimizer, const fs::path& path) {
   std::vector<TensorDeclaration> declarations;
   std::vector<torch::Tensor> values;
   for (const AdamWState& state : optimizer.states()) {
-    for (const auto& [kind, moment] :
-         {std::pair{"first_moment.", state.first_moment},
-          std::pair{"second_moment.", state.second_moment}}) {
+    for (const auto& [kind, moment] : {std::pair{"first_moment.", state.first_moment},
+                                       std::pair{"second_moment.", state.second_moment}}) {
       values.push_back(moment.to(torch::kCPU, torch::kFloat32).contiguous());
       declarations.push_back({kind + state.name, Encoding::f32, shape_of(moment)});
     }
@@ -61,8 +60,9 @@ void read_into(const Checkpoint& file, const std::string& name, torch::Tensor ta
   if (stored == nullptr || stored->encoding != Encoding::f32 || stored->shape != shape_of(target)) {
     throw FormatError(message(file.path().string(), ": expected ", name, " as float32 ",
                               shape_of(target).to_string(), ", found ",
-                              stored == nullptr ? std::string("none")
-                                                : stored->type_name + " " + stored->shape.to_string()));
+                              stored == nullptr
+                                  ? std::string("none")
+                                  : stored->type_name + " " + stored->shape.to_string()));
   }
   torch::Tensor values = torch::empty(target.sizes());
   std::memcpy(values.data_ptr<float>(), stored->bytes.data(), stored->bytes.size());
@@ -140,8 +140,10 @@ TrainingState RunFolder::load(const fs::path& checkpoint, TransformerImpl& model
     optimizer.resume(state.step);
     return state;
   } catch (const nlohmann::json::exception&) {
-    throw FormatError(message(where, ": expected the numbers step, tokens, best_loss and "
-                              "evaluations_since_best, found ", describe_json(json)));
+    throw FormatError(message(where,
+                              ": expected the numbers step, tokens, best_loss and "
+                              "evaluations_since_best, found ",
+                              describe_json(json)));
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The folder of a run: checkpoint-000250/, ... each a complete model with the state of its training.
+// The folder of a run: checkpoint-000250/, ... each a complete model with the state of its
+// training.
 #pragma once
 
 #include <bitnet/train/adamw.h>

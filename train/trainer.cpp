@@ -3,7 +3,6 @@
 #include <bitnet/tokenizer.h>
 #include <bitnet/train/adamw.h>
 #include <bitnet/train/model_folder.h>
-#include <bitnet/train/train_tokenizer.h>
 #include <bitnet/train/trainer.h>
 #include <torch/torch.h>
 
@@ -29,7 +28,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// The folder of the tokenizer, trained first if the options name none.
 fs::path tokenizer_folder(const TrainingOptions& options) {
   if (!options.tokenizer.empty()) {
     return options.tokenizer;
@@ -37,11 +35,7 @@ fs::path tokenizer_folder(const TrainingOptions& options) {
   if (!options.from.empty()) {
     return fs::is_directory(options.from) ? options.from : options.from.parent_path();
   }
-  const fs::path folder = options.output / "tokenizer";
-  if (!fs::exists(folder / "tokenizer.json")) {
-    train_tokenizer(options.data, {.vocab_size = options.vocab_size}, folder);
-  }
-  return folder;
+  throw InvalidArgument("tokenizer: expected a folder, found none");
 }
 
 Transformer initial_model(const TrainingOptions& options, const Tokenizer& tokenizer) {
@@ -116,8 +110,8 @@ class Trainer {
       if (state_.step % options_.evaluate_every == 0 || last) {
         evaluate_dev();
       }
-      const bool gave_up = options_.early_stop != 0 &&
-                           state_.evaluations_since_best >= options_.early_stop;
+      const bool gave_up =
+          options_.early_stop != 0 && state_.evaluations_since_best >= options_.early_stop;
       const bool stopped = observer_.should_stop();
       if (state_.step % options_.save_every == 0 || last || gave_up || stopped) {
         save();
@@ -130,8 +124,8 @@ class Trainer {
   }
 
  private:
-  /// A run is resumed with the options it began with; those that only say how often things happen, or
-  /// where it ends, may differ.
+  /// A run is resumed with the options it began with; those that only say how often things happen,
+  /// or where it ends, may differ.
   void remember_options() const {
     TrainingOptions same = options_;
     same.output.clear();
@@ -154,8 +148,8 @@ class Trainer {
   }
 
   void announce() {
-    TrainingStart start{state_.step, options_.schedule.steps, 0, 0, train_.size(),
-                        dev_ ? dev_->size() : 0};
+    TrainingStart start{state_.step, options_.schedule.steps, 0,
+                        0,           train_.size(),           dev_ ? dev_->size() : 0};
     for (const auto& parameter : model_->parameters()) {
       start.parameters += parameter.numel();
     }
@@ -213,9 +207,8 @@ class Trainer {
         break;
       }
     }
-    throw Error(message("step ", state_.step + 1,
-                        ": expected finite numbers, found a loss of ", loss,
-                        " and a gradient norm of ", norm, "; first: ", culprit,
+    throw Error(message("step ", state_.step + 1, ": expected finite numbers, found a loss of ",
+                        loss, " and a gradient norm of ", norm, "; first: ", culprit,
                         ". A lower learning rate or clip may help; the checkpoints are intact"));
   }
 
@@ -261,8 +254,8 @@ class Trainer {
   }
 
   void save() {
-    const fs::path folder = folder_.save(*model_, optimizer_, state_, tokenizer_folder_,
-                                         options_.keep_checkpoints);
+    const fs::path folder =
+        folder_.save(*model_, optimizer_, state_, tokenizer_folder_, options_.keep_checkpoints);
     observer_.on_checkpoint(state_.step, folder);
     reported_ = Clock::now();
   }

@@ -23,7 +23,6 @@ void for_each_field(Options& options, const Field& field) {
   field("data", options.data);
   field("dev", options.dev);
   field("tokenizer", options.tokenizer);
-  field("vocab_size", options.vocab_size);
   field("from", options.from);
   field("quantize", options.quantize);
   field("lambda_warmup", options.lambda_warmup);

@@ -15,9 +15,8 @@ TritCensus::Count TritCensus::count(const TransformerImpl& model) {
   std::int64_t all = 0;
   std::vector<torch::Tensor> trits;
   for (const TernaryLinear& projection : model.projections()) {
-    trits.push_back(fake_quantize_weights(projection.weight, BitNetConfig::b158(), 1)
-                        .sign()
-                        .to(torch::kInt8));
+    trits.push_back(
+        fake_quantize_weights(projection.weight, BitNetConfig::b158(), 1).sign().to(torch::kInt8));
     zeros += (trits.back() == 0).sum().item<std::int64_t>();
     all += trits.back().numel();
     if (!trits_.empty()) {

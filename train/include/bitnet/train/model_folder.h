@@ -9,15 +9,15 @@
 
 namespace bitnet::train {
 
-/// A model with the weights of a checkpoint of any dialect. Floats become latents as they are. Ternary
-/// matrices become latents trit * scale / (1 - sparsity), whose codes and absmean scale are those of the
-/// checkpoint. Throws what load_model throws.
+/// A model with the weights of a checkpoint of any dialect. Floats become latents as they are.
+/// Ternary matrices become latents trit * scale / (1 - sparsity), whose codes and absmean scale are
+/// those of the checkpoint. Throws what load_model throws.
 Transformer load_transformer(const Checkpoint& checkpoint);
 
-/// Writes a Hugging Face folder: model.safetensors with float32 latents, config.json and what stands in
-/// `companions` (a folder with a tokenizer; may be empty) under the names of such files. bitnet::load_model
-/// and `bitnet convert` make the same codes of it as the model itself. Each file appears complete or not
-/// at all.
+/// Writes a Hugging Face folder: model.safetensors with float32 latents, config.json and what
+/// stands in `companions` (a folder with a tokenizer; may be empty) under the names of such files.
+/// bitnet::load_model and `bitnet convert` make the same codes of it as the model itself. Each file
+/// appears complete or not at all.
 void save_transformer(const TransformerImpl& model, const std::filesystem::path& folder,
                       const std::filesystem::path& companions = {});
 

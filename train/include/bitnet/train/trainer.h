@@ -25,8 +25,7 @@ struct TrainingOptions {
   // Data.
   Sources data;                     ///< what is learned
   Sources dev;                      ///< what is evaluated meanwhile; may be empty
-  std::filesystem::path tokenizer;  ///< a folder; empty: of `from`, else one is trained on `data`
-  std::uint64_t vocab_size = 4096;  ///< of a tokenizer that is trained
+  std::filesystem::path tokenizer;  ///< a folder; empty: that of `from`
 
   // Model.
   std::filesystem::path from;  ///< checkpoint to go on from; empty: random weights of shape `model`
@@ -73,9 +72,9 @@ struct StepReport {
   std::int64_t step;  ///< steps taken
   double loss;        ///< nats per token
   double learning_rate, weight_decay, lambda;
-  double gradient_norm;     ///< before clipping
-  std::uint64_t tokens;     ///< seen since the run began, all resumed parts together
-  double seconds;           ///< since this part began
+  double gradient_norm;  ///< before clipping
+  std::uint64_t tokens;  ///< seen since the run began, all resumed parts together
+  double seconds;        ///< since this part began
   double tokens_per_second;
   double sparsity;        ///< share of zero trits
   double flips_per_step;  ///< trits that changed
@@ -104,14 +103,15 @@ class TrainingObserver {
   virtual bool should_stop() { return false; }
 };
 
-/// Trains, or goes on where the newest checkpoint of `output` stands: then the same weights come out, bit
-/// by bit, as if it had not been interrupted, for the same options, number of threads and machine.
-/// Throws Error naming step and parameter when numbers are no longer finite, InvalidArgument when
-/// `output` holds a run with other options, and what reading and writing throw.
+/// Trains, or goes on where the newest checkpoint of `output` stands: then the same weights come
+/// out, bit by bit, as if it had not been interrupted, for the same options, number of threads and
+/// machine. Throws Error naming step and parameter when numbers are no longer finite,
+/// InvalidArgument when `output` holds a run with other options, and what reading and writing
+/// throw.
 TrainingEnd train(const TrainingOptions& options, TrainingObserver& observer);
 
 struct EvaluationResult {
-  double nll = 0;  ///< sum, in nats
+  double nll = 0;                       ///< sum, in nats
   std::uint64_t tokens = 0, bytes = 0;  ///< predicted
 
   double loss() const { return nll / static_cast<double>(tokens); }

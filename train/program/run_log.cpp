@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include "program/run_log.h"
+
+#include <ATen/Parallel.h>
+#include <bitnet/error.h>
+#include <bitnet/generation.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "base/message.h"
+
+namespace bitnet::train {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::atomic<bool> interrupted = false;
+
+void on_interrupt(int signal) {
+  if (interrupted.exchange(true)) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+  }
+}
+
+std::string now() {
+  const std::time_t time = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&time, &utc);
+  char text[sizeof "2026-11-25T18:00:00Z"];
+  std::strftime(text, sizeof text, "%FT%TZ", &utc);
+  return text;
+}
+
+/// "1:05", "2:00:09"
+std::string duration(double seconds) {
+  const auto all = static_cast<long long>(seconds);
+  char text[40];
+  if (all >= 3600) {
+    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", all / 3600, all / 60 % 60, all % 60);
+  } else {
+    std::snprintf(text, sizeof text, "%lld:%02lld", all / 60, all % 60);
+  }
+  return text;
+}
+
+}  // namespace
+
+RunLog::RunLog(const TrainingOptions& options, std::vector<std::string> prompts)
+    : options_(options),
+      prompts_(std::move(prompts)),
+      metrics_(options.output / "metrics.jsonl"),
+      draws_(isatty(STDERR_FILENO) != 0) {
+  interrupted = false;
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+}
+
+RunLog::~RunLog() {
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+}
+
+void RunLog::on_start(const TrainingStart& start) {
+  steps_ = start.steps;
+  std::cout << message(start.parameters, " parameters, ", start.ternary_parameters,
+                       " of them ternary; ", start.train_tokens, " tokens to learn, ",
+                       start.dev_tokens, " to evaluate on; ", start.steps, " steps\n");
+  if (start.step != 0) {
+    std::cout << message("resumed behind step ", start.step, "\n");
+  }
+  Json config = Json::parse(options_.to_json());
+  config["steps"] = start.steps;
+  append(Json{{"event", "start"},
+              {"time", now()},
+              {"resumed_from", start.step == 0 ? Json() : Json(start.step)},
+              {"config", config},
+              {"parameters", start.parameters},
+              {"ternary_parameters", start.ternary_parameters},
+              {"train_tokens", start.train_tokens},
+              {"dev_tokens", start.dev_tokens},
+              {"device", "cpu"},
+              {"threads", at::get_num_threads()}}
+             .dump());
+}
+
+void RunLog::on_step(const StepReport& report) {
+  append(Json{{"event", "step"},
+              {"step", report.step},
+              {"loss", report.loss},
+              {"learning_rate", report.learning_rate},
+              {"weight_decay", report.weight_decay},
+              {"lambda", report.lambda},
+              {"gradient_norm", report.gradient_norm},
+              {"tokens", report.tokens},
+              {"seconds", report.seconds},
+              {"tokens_per_second", report.tokens_per_second},
+              {"sparsity", report.sparsity},
+              {"flips_per_step", report.flips_per_step}}
+             .dump());
+  const double tokens_per_step =
+      static_cast<double>(report.tokens) / static_cast<double>(report.step);
+  const double left =
+      static_cast<double>(steps_ - report.step) * tokens_per_step / report.tokens_per_second;
+  char line[160];
+  std::snprintf(
+      line, sizeof line,
+      "step %lld/%lld  loss %.4f  lr %.2e  |g| %.2f  %.0f tok/s  zeros %.1f%%  flips %.0f  "
+      "%s left",
+      static_cast<long long>(report.step), static_cast<long long>(steps_), report.loss,
+      report.learning_rate, report.gradient_norm, report.tokens_per_second, 100 * report.sparsity,
+      report.flips_per_step, duration(left).c_str());
+  std::cerr << (draws_ ? "\r\x1b[K" : "") << line << (draws_ ? "" : "\n") << std::flush;
+}
+
+void RunLog::on_evaluation(const EvaluationReport& report) {
+  append(Json{{"event", "evaluation"},
+              {"step", report.step},
+              {"dev_loss", report.loss},
+              {"dev_perplexity", std::exp(report.loss)},
+              {"dev_bits_per_byte", report.bits_per_byte},
+              {"best", report.best}}
+             .dump());
+  char line[160];
+  std::snprintf(
+      line, sizeof line, "%sstep %lld: dev loss %.4f, perplexity %.2f, %.4f bits per byte%s\n",
+      draws_ ? "\r\x1b[K" : "", static_cast<long long>(report.step), report.loss,
+      std::exp(report.loss), report.bits_per_byte, report.best ? ", the best so far" : "");
+  std::cout << line << std::flush;
+}
+
+void RunLog::on_checkpoint(std::int64_t step, const std::filesystem::path& folder) {
+  append(
+      Json{{"event", "checkpoint"}, {"step", step}, {"folder", folder.filename().string()}}.dump());
+  write_samples(step);
+}
+
+/// The engine continues the prompts: what is trained here runs there.
+void RunLog::write_samples(std::int64_t step) const {
+  if (prompts_.empty() || !options_.quantize) {
+    return;
+  }
+  const Checkpoint checkpoint = open_checkpoint(options_.output);
+  const auto model = load_model(checkpoint, Runtime::serial());
+  const Tokenizer tokenizer = load_tokenizer(checkpoint);
+  for (const std::string& prompt : prompts_) {
+    Session session(*model, &tokenizer);
+    const GenerationResult result = session.generate(
+        prompt, {.max_new_tokens = 60, .temperature = 0.7F, .top_p = 0.9F, .seed = 1});
+    append(
+        Json{{"event", "sample"}, {"step", step}, {"prompt", prompt}, {"text", result.text}}.dump(
+            -1, ' ', false, Json::error_handler_t::replace));
+    std::cout << prompt << result.text << '\n' << std::flush;
+  }
+}
+
+bool RunLog::should_stop() { return interrupted; }
+
+void RunLog::finish(TrainingEnd end) {
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start_;
+  append(Json{{"event", "finish"}, {"reason", to_string(end)}, {"seconds", spent.count()}}.dump());
+  std::cout << message(draws_ ? "\n" : "", "finished (", to_string(end), ") after ",
+                       duration(spent.count()), "; the model: ", options_.output.string(), "\n");
+}
+
+void RunLog::append(const std::string& line) const {
+  std::ofstream file(metrics_, std::ios::app);
+  file << line << '\n';
+  if (!file.flush()) {
+    throw IoError(message(metrics_.string(), ": cannot be written"));
+  }
+}
+
+}  // namespace bitnet::train

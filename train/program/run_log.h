@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// RunLog: what a run tells its user, on the terminal and in metrics.jsonl.
+#pragma once
+
+#include <bitnet/train/trainer.h>
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace bitnet::train {
+
+/// Ctrl-C ends the run after the step and saves it; a second one kills.
+class RunLog : public TrainingObserver {
+ public:
+  RunLog(const TrainingOptions& options, std::vector<std::string> prompts);
+  ~RunLog() override;
+
+  void on_start(const TrainingStart& start) override;
+  void on_step(const StepReport& report) override;
+  void on_evaluation(const EvaluationReport& report) override;
+  void on_checkpoint(std::int64_t step, const std::filesystem::path& folder) override;
+  bool should_stop() override;
+  void finish(TrainingEnd end);
+
+ private:
+  void append(const std::string& line) const;
+  void write_samples(std::int64_t step) const;
+
+  TrainingOptions options_;
+  std::vector<std::string> prompts_;
+  std::filesystem::path metrics_;
+  std::int64_t steps_ = 0;
+  bool draws_;  // a progress line, redrawn: standard error is a terminal
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace bitnet::train
