@@ -188,28 +188,21 @@ torch::Tensor TransformerImpl::feed_forward(const TransformerLayer& layer,
 std::vector<torch::Tensor> TransformerImpl::project(
     const torch::Tensor& x, const torch::Tensor& gain,
     const std::vector<const TernaryLinear*>& projections) {
-  const torch::Tensor normed = norm(x, gain);
-  const auto apply = [&](const torch::Tensor& input, const std::vector<torch::Tensor>& weights,
-                         const std::string& name) {
-    try {
-      return bit_linear(input, weights, arithmetic_, lambda_);
-    } catch (const NonFiniteError& error) {
-      throw NonFiniteError("input or weight of " + name, error.row, error.column, error.value);
-    }
-  };
-  std::vector<torch::Tensor> results;
-  if (!projections.front()->norm.defined()) {
+  try {
+    const torch::Tensor normed = norm(x, gain);
     std::vector<torch::Tensor> weights;
+    std::vector<torch::Tensor> results;
     for (const TernaryLinear* projection : projections) {
+      if (projection->norm.defined()) {
+        const torch::Tensor input = rms_norm(normed, projection->norm, config_.rms_norm_eps);
+        results.push_back(bit_linear(input, {projection->weight}, arithmetic_, lambda_)[0]);
+      }
       weights.push_back(projection->weight);
     }
-    return apply(normed, weights, projections.front()->name);
+    return results.empty() ? bit_linear(normed, weights, arithmetic_, lambda_) : results;
+  } catch (const QuantizationError& error) {
+    throw QuantizationError(message(projections.front()->name, ": ", error.what()));
   }
-  for (const TernaryLinear* projection : projections) {
-    const torch::Tensor input = rms_norm(normed, projection->norm, config_.rms_norm_eps);
-    results.push_back(apply(input, {projection->weight}, projection->name)[0]);
-  }
-  return results;
 }
 
 torch::Tensor TransformerImpl::norm(const torch::Tensor& x, const torch::Tensor& gain) const {

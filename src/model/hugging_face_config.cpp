@@ -58,6 +58,12 @@ Json from_scratch(const ModelConfig& config) {
   }
   if (config.sliding_window) {
     json["sliding_window"] = *config.sliding_window;
+    if (config.sliding_window_pattern != 0) {
+      json["sliding_window_pattern"] = config.sliding_window_pattern;
+    }
+  }
+  if (config.query_pre_attn_scalar) {
+    json["query_pre_attn_scalar"] = *config.query_pre_attn_scalar;
   }
   json["tie_word_embeddings"] = config.tie_word_embeddings;
   if (config.bos_token_id) {

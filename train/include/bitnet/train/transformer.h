@@ -49,8 +49,8 @@ class TransformerImpl : public torch::nn::Module {
   void set_lambda(double lambda) { lambda_ = lambda; }
   double lambda() const { return lambda_; }
 
-  /// ids int64 [B, S] -> states behind the final norm [B, S, hidden_size]. NonFiniteError names the
-  /// projection whose input is no longer finite.
+  /// ids int64 [B, S] -> states behind the final norm [B, S, hidden_size]. QuantizationError
+  /// names the projection whose input or weight is no longer finite.
   torch::Tensor hidden_states(const torch::Tensor& ids);
   /// Logits [B, S, V]. UnsupportedError for an embedding model.
   torch::Tensor forward(const torch::Tensor& ids);

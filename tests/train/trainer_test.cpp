@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+// Whole runs on a text that repeats itself. Oracles: a run without interruption, for one that is
+// resumed; what a text of known entropy allows, for the loss.
+#include <bitnet/error.h>
+#include <bitnet/train/trainer.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "formats/temporary_folder.h"
+
+namespace bitnet::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read_bytes(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+class TrainerTest : public testing::Test {
+ protected:
+  TrainerTest() {
+    std::ofstream text(folder.path() / "text.txt");
+    for (int i = 0; i < 400; ++i) text << "The quick brown fox jumps over the lazy dog.\n";
+  }
+
+  TrainingOptions options(const std::string& output) const {
+    TrainingOptions options;
+    options.output = folder.path() / output;
+    options.data = {folder.path() / "text.txt"};
+    options.tokenizer = fs::path(BITNET_SOURCE_DIR) / "models/prose-nano";
+    options.model.architectures = {"BitNetForCausalLM"};
+    options.model.model_type = "bitnet";
+    options.model.hidden_act = "relu2";
+    options.model.hidden_size = 64;
+    options.model.intermediate_size = 96;
+    options.model.num_hidden_layers = 2;
+    options.model.num_attention_heads = 2;
+    options.model.num_key_value_heads = 1;
+    options.model.head_dim = 32;
+    options.model.rms_norm_eps = 1e-5;
+    options.model.tie_word_embeddings = true;
+    options.batch_size = 4;
+    options.context = 32;
+    options.schedule.steps = 20;
+    options.schedule.warmup_steps = 4;
+    options.save_every = 10;
+    options.log_every = 5;
+    return options;
+  }
+
+  test::TemporaryFolder folder;
+};
+
+/// Ends a run behind a step: politely, or as a crash would.
+struct EndBehind : TrainingObserver {
+  std::int64_t last;
+  bool crashes;
+  std::int64_t steps = 0;
+
+  EndBehind(std::int64_t step, bool crash) : last(step), crashes(crash) {}
+  bool should_stop() override {
+    if (++steps != last) return false;
+    if (crashes) throw std::runtime_error("crash");
+    return true;
+  }
+};
+
+void expect_same_weights(const fs::path& a, const fs::path& b) {
+  for (const char* name : {"model.safetensors", "optimizer.safetensors"}) {
+    EXPECT_EQ(read_bytes(a / "checkpoint-000020" / name),
+              read_bytes(b / "checkpoint-000020" / name))
+        << name;
+  }
+}
+
+TEST_F(TrainerTest, ResumesToTheLastBit) {
+  TrainingObserver silent;
+  EXPECT_EQ(train(options("whole"), silent), TrainingEnd::steps);
+
+  EndBehind polite(7, false);
+  EXPECT_EQ(train(options("stopped"), polite), TrainingEnd::interrupted);
+  EXPECT_TRUE(fs::exists(folder.path() / "stopped/checkpoint-000007"));
+  train(options("stopped"), silent);
+  expect_same_weights(folder.path() / "whole", folder.path() / "stopped");
+
+  EndBehind crash(15, true);
+  EXPECT_THROW(train(options("crashed"), crash), std::runtime_error);
+  train(options("crashed"), silent);
+  expect_same_weights(folder.path() / "whole", folder.path() / "crashed");
+}
+
+TEST_F(TrainerTest, RefusesToResumeWithOtherOptions) {
+  TrainingObserver silent;
+  train(options("run"), silent);
+  TrainingOptions other = options("run");
+  other.schedule.learning_rate *= 2;
+  EXPECT_THROW(train(other, silent), InvalidArgument);
+}
+
+struct LossCurve : TrainingObserver {
+  std::vector<StepReport> reports;
+  std::vector<EvaluationReport> evaluations;
+  void on_step(const StepReport& report) override { reports.push_back(report); }
+  void on_evaluation(const EvaluationReport& report) override { evaluations.push_back(report); }
+};
+
+TEST_F(TrainerTest, LearnsATextThatRepeats) {
+  TrainingOptions repeated = options("learned");
+  repeated.schedule.steps = 150;
+  repeated.schedule.learning_rate = 4e-3;
+  repeated.schedule.kind = ScheduleKind::linear;
+  repeated.dev = repeated.data;
+  repeated.evaluate_every = 75;
+  LossCurve curve;
+  train(repeated, curve);
+  // A sentence of a dozen tokens: nothing is uncertain but where a row begins in it.
+  EXPECT_GT(curve.reports.front().loss, 6);
+  EXPECT_LT(curve.reports.back().loss, 0.2);
+  ASSERT_EQ(curve.evaluations.size(), 2U);
+  EXPECT_LT(curve.evaluations.back().loss, 0.2);
+  EXPECT_GT(curve.reports.back().sparsity, 0.1);
+  EXPECT_LT(curve.reports.back().sparsity, 0.6);
+}
+
+TEST_F(TrainerTest, NamesWhatIsNoLongerFinite) {
+  TrainingOptions wild = options("wild");
+  wild.schedule.learning_rate = 1e30;
+  wild.schedule.warmup_steps = 0;
+  TrainingObserver silent;
+  try {
+    train(wild, silent);
+    FAIL() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("layers.0"), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(TrainerTest, StopsEarly) {
+  TrainingOptions stubborn = options("stubborn");
+  stubborn.schedule.learning_rate = 1e-30;  // nothing is learned
+  stubborn.dev = stubborn.data;
+  stubborn.evaluate_every = 2;
+  stubborn.early_stop = 3;
+  LossCurve curve;
+  EXPECT_EQ(train(stubborn, curve), TrainingEnd::early_stop);
+  EXPECT_EQ(curve.evaluations.size(), 4U);  // the first is the best, three more are not
+}
+
+TEST(TrainingOptions, TravelThroughJson) {
+  TrainingOptions options;
+  options.output = "out";
+  options.data = {"a.txt", "b"};
+  options.model.architectures = {"BitNetForCausalLM"};
+  options.model.model_type = "bitnet";
+  options.model.hidden_act = "relu2";
+  options.model.hidden_size = 64;
+  options.model.intermediate_size = 96;
+  options.model.num_hidden_layers = 2;
+  options.model.num_attention_heads = 2;
+  options.model.num_key_value_heads = 1;
+  options.model.head_dim = 32;
+  options.model.vocab_size = 100;
+  options.model.max_position_embeddings = 32;
+  options.model.rms_norm_eps = 1e-5;
+  options.schedule.kind = ScheduleKind::cosine;
+  options.clip = 0.5;
+  const TrainingOptions again = TrainingOptions::from_json(options.to_json(), {});
+  EXPECT_EQ(again.to_json(), options.to_json());
+  EXPECT_EQ(again.data, options.data);
+  EXPECT_EQ(again.schedule.kind, ScheduleKind::cosine);
+  EXPECT_EQ(again.model.hidden_size, 64U);
+}
+
+TEST(TrainingOptions, NamesWhatIsWrong) {
+  const auto error_of = [](const char* json) -> std::string {
+    try {
+      TrainingOptions::from_json(json, {});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_NE(error_of(R"({"batch_sise": 4})").find("batch_sise"), std::string::npos);
+  EXPECT_NE(error_of(R"({"batch_size": "four"})").find("batch_size"), std::string::npos);
+  EXPECT_NE(error_of(R"({"schedule": "steps"})").find("two_stage"), std::string::npos);
+  EXPECT_NE(error_of("[]").find("object"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace bitnet::train
