@@ -24,8 +24,8 @@ struct LoraAdapter {
   double alpha = 0;
   bool use_rslora = false;
   std::string task_type = "CAUSAL_LM";  ///< PEFT's; "FEATURE_EXTRACTION" for embedding models
-  std::string base_model;               ///< the model that it was trained on, in words
-  std::vector<LoraMatrix> matrices;
+  std::string base_model = {};          ///< the model that it was trained on, in words
+  std::vector<LoraMatrix> matrices = {};
 
   /// alpha / r, or alpha / √r with use_rslora.
   double scale() const;

@@ -57,9 +57,9 @@ Shape expected_shape(const SourceWeight& weight) {
 void require_shape(const std::string& tensor, const Shape& expected, const Shape& found,
                    std::size_t numbers) {
   if (found != expected || numbers != expected.numel()) {
-    throw ShapeMismatch(message("tensor ", tensor, ": expected shape ", expected.to_string(),
-                                " (from the model), found ", found.to_string(), " of ", numbers,
-                                " numbers"));
+    throw ShapeMismatch(message(
+        "tensor ", tensor, ": expected shape ", expected.to_string(), " (from the model), found ",
+        found != expected ? found.to_string() : message(numbers, " numbers")));
   }
 }
 
