@@ -194,6 +194,35 @@ TEST_F(MergeLora, AFolderKeepsFloatLatentsThatRunAsTheTrits) {
   EXPECT_NE(logits_of(out_.path() / "hf"), logits_of(latent_.path()));
 }
 
+// A weight w of density f contributes s (δ(w - s/2) + δ(w + s/2)) d to the change in expectation:
+// 2 s f(s/2) of an update that does not know the weights. With s = σ √(2/π), 2 s f(s/2) = 0.588.
+TEST_F(MergeLora, OfGaussianLatentsThreeFifthsOfASmallUpdateSurvive) {
+  TinyModel model(512, 1024);
+  const std::vector<float> latents = reference::normal_floats(std::size_t{512} * 1024, 9, 0.02F);
+  model.set_floats(kGate + ".weight", {1024, 512}, latents);
+  const TemporaryFolder folder;
+  model.write(folder.path());
+  const double s = 0.02 * std::sqrt(2 / M_PI);
+  LoraAdapter adapter{.rank = kRank, .alpha = kRank};
+  adapter.matrices.push_back({kGate, 1024, 512, reference::normal_floats(kRank * 512, 1),
+                              reference::normal_floats(1024 * kRank, 2, 0.001F)});
+  const ConversionReport report = convert(folder.path(), "out.gguf", {.lora = {{adapter}}});
+  const MergeLoss loss = report_of(report, kGate + ".weight").merge_loss.value();
+  double cubes = 0;
+  double magnitudes = 0;
+  for (const double d : update_of(adapter.matrices[0], 1)) {
+    cubes += std::pow(std::abs(d), 3);
+    magnitudes += std::abs(d);
+  }
+  const double crossings = 0.588 / s;  // 2 f(s/2): of |d| weights
+  // A crossing changes a weight by s: the survival's variance is Σ s² 2f|d| d² / (Σ d²)².
+  const double deviation = s * std::sqrt(crossings * cubes) / loss.update_squares;
+  EXPECT_LT(deviation, 0.03);
+  EXPECT_NEAR(loss.survival(), 0.588, 4 * deviation);
+  EXPECT_NEAR(static_cast<double>(loss.trits_changed), crossings * magnitudes,
+              4 * std::sqrt(crossings * magnitudes) + 0.02 * crossings * magnitudes);
+}
+
 TEST_F(MergeLora, ThreadsAndInstructionSetsWriteTheSameBytes) {
   const ConversionOptions options{.lora = {{adapter_of(0.05F)}}};
   const Checkpoint input = open_checkpoint(latent_.path());
