@@ -9,9 +9,24 @@
 #include <cmath>
 #include <cstdio>
 #include <iostream>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 namespace bitnet::cli {
+namespace {
+
+double parse_scale(const std::string& text) {
+  double scale = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, scale);
+  if (error != std::errc() || stop != end || !std::isfinite(scale)) {
+    throw CLI::ValidationError("--lora-scaled", "expected FILE and a number, found '" + text + "'");
+  }
+  return scale;
+}
+
+}  // namespace
 
 void add_threads_option(CLI::App& command, RuntimeOptions& options) {
   command.add_option("-t,--threads", options.threads, "Threads to use (default: one per core)")
@@ -21,6 +36,40 @@ void add_threads_option(CLI::App& command, RuntimeOptions& options) {
 
 void add_json_option(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "Print the result as JSON, for programs");
+}
+
+void add_lora_options(CLI::App& command, std::vector<LoraFile>& files) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--lora",
+          [&files](const std::vector<std::string>& paths) {
+            for (const std::string& path : paths) files.push_back({path});
+          },
+          "LoRA adapter of PEFT: a folder, or its adapter_model.safetensors; may be repeated")
+      ->type_name("FILE|DIR")
+      ->allow_extra_args(false)
+      ->take_all();
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--lora-scaled",
+          [&files](const std::vector<std::string>& words) {
+            for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
+              files.push_back({words[i], parse_scale(words[i + 1])});
+            }
+          },
+          "The same with a factor: 0.5 adds half of it")
+      ->type_name("FILE|DIR SCALE")
+      ->type_size(2)
+      ->allow_extra_args(false)
+      ->take_all();
+}
+
+std::vector<ScaledLora> load_lora_files(const std::vector<LoraFile>& files) {
+  std::vector<ScaledLora> adapters;
+  for (const LoraFile& file : files) {
+    adapters.push_back({load_lora(file.path), file.scale});
+  }
+  return adapters;
 }
 
 std::string format_fixed(double value, int decimals) {

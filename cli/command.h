@@ -2,12 +2,14 @@
 // What the subcommands share: how they register themselves, choose threads and talk to the user.
 #pragma once
 
+#include <bitnet/lora.h>
 #include <bitnet/runtime.h>
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 // <CLI/CLI.hpp> defines objects whose code costs every file that reads it seconds, precompiled or
 // not: only files that add options do.
@@ -23,6 +25,7 @@ using Command = std::function<int()>;
 // Each adds one subcommand, which sets `chosen` when the user picks it.
 void add_quantize_command(CLI::App& app, Command& chosen);
 void add_convert_command(CLI::App& app, Command& chosen);
+void add_merge_command(CLI::App& app, Command& chosen);
 void add_inspect_command(CLI::App& app, Command& chosen);
 void add_verify_command(CLI::App& app, Command& chosen);
 void add_tokenize_command(CLI::App& app, Command& chosen);
@@ -38,6 +41,14 @@ void add_bench_command(CLI::App& app, Command& chosen);
 void add_threads_option(CLI::App& command, RuntimeOptions& options);
 /// --json
 void add_json_option(CLI::App& command, bool& json);
+
+struct LoraFile {
+  std::string path;
+  double scale = 1;
+};
+/// --lora FILE, --lora-scaled FILE SCALE: llama.cpp's names, each as often as wanted.
+void add_lora_options(CLI::App& command, std::vector<LoraFile>& files);
+std::vector<ScaledLora> load_lora_files(const std::vector<LoraFile>& files);
 
 /// "1:05", "2:00:09": minutes and seconds.
 std::string format_duration(std::chrono::seconds duration);

@@ -9,6 +9,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "merge_report.h"
+
 namespace bitnet::cli {
 namespace {
 
@@ -102,6 +104,7 @@ void print_text(const ConversionCommand& conversion, const ConversionReport& rep
     std::cout << name << std::string(name.size() < 13 ? 13 - name.size() : 1, ' ')
               << text_of(advice.verdict) << ": " << advice.how << '\n';
   }
+  print_merge_losses(report, std::cout);
 }
 
 Json to_json(const TensorReport& tensor) {
@@ -115,6 +118,9 @@ Json to_json(const TensorReport& tensor) {
     entry["scale"] = tensor.scale;
     entry["sparsity"] = tensor.sparsity;
     entry["sqnr_db"] = tensor.sqnr_db;  // null when exact: JSON has no infinity
+  }
+  if (tensor.merge_loss) {
+    entry["merge_loss"] = merge_loss_json(*tensor.merge_loss);
   }
   return entry;
 }
@@ -133,6 +139,9 @@ void print_json(const ConversionCommand& conversion, const ConversionReport& rep
     json["loaders"].push_back({{"program", to_string(advice.program)},
                                {"verdict", key_of(advice.verdict)},
                                {"how", advice.how}});
+  }
+  if (!conversion.lora.empty()) {
+    json["merge_loss"] = merge_loss_json(total_merge_loss(report));
   }
   json["tensors"] = Json::array();
   for (const TensorReport& tensor : report.tensors) {
@@ -234,6 +243,7 @@ int run_conversion(const ConversionCommand& conversion) {
   {
     ProgressBar progress(conversion.progress_label);
     ConversionOptions options = conversion.options;
+    options.lora = load_lora_files(conversion.lora);
     options.on_progress = [&](std::uint64_t done, std::uint64_t total) {
       progress.update(done, total);
     };

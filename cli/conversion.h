@@ -5,6 +5,7 @@
 #include <bitnet/convert_checkpoint.h>
 
 #include <string>
+#include <vector>
 
 #include "command.h"
 
@@ -15,6 +16,7 @@ struct ConversionCommand {
   std::string input;
   std::string output;
   ConversionOptions options;
+  std::vector<LoraFile> lora;
   RuntimeOptions runtime;
   bool json = false;
 };

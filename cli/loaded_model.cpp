@@ -60,6 +60,7 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
                   "Threads to use (default: as many as memory bandwidth repays)")
       ->check(CLI::Range(1, 4096).description(""))
       ->type_name("N");
+  add_lora_options(command, options.lora);
   static const std::map<std::string, HeadType> kHeads = {{"auto", HeadType::automatic},
                                                          {"stored", HeadType::stored},
                                                          {"q8_0", HeadType::q8_0},
@@ -99,7 +100,9 @@ LoadedModel::LoadedModel(const ModelOptions& options)
     : runtime_(with_threads(options.runtime)), path_(options.model) {
   const auto start = std::chrono::steady_clock::now();
   const Checkpoint checkpoint = open_checkpoint(options.model);
-  model_ = load_model(checkpoint, runtime_, options.load);
+  LoadOptions load = options.load;
+  load.lora = load_lora_files(options.lora);
+  model_ = load_model(checkpoint, runtime_, load);
   load_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   try {
     tokenizer_ = find_tokenizer(checkpoint, options.pre);

@@ -22,11 +22,12 @@ struct ModelOptions {
   std::string model;
   RuntimeOptions runtime;
   LoadOptions load;
+  std::vector<LoraFile> lora;
   std::string pre;
   std::optional<CacheType> cache_type;
 };
-/// -m, -t, --head-type, --full-head, --cache-type, --hidden-act, --linear-class, --i2s-layout,
-/// --pre
+/// -m, -t, --lora, --lora-scaled, --head-type, --full-head, --cache-type, --hidden-act,
+/// --linear-class, --i2s-layout, --pre
 void add_model_options(CLI::App& command, ModelOptions& options);
 
 /// A model with all that it needs. Notes of loading go to standard error.

@@ -22,6 +22,8 @@ constexpr const char* kExamples = R"(Examples:
   bitnet perplexity -m bitnet-2b4t.gguf -f wiki.txt        how well does it predict a text?
   bitnet quantize models/bitnet-2b4t -o bitnet-2b4t.gguf   ternarize a checkpoint folder
   bitnet convert bitnet-2b4t.gguf -o hf --to safetensors   any dialect of file into any other
+  bitnet run -m bitnet-2b4t.gguf --lora adapter -p "Hi"    with a LoRA adapter beside the trits
+  bitnet merge models/bitnet-2b4t --lora adapter -o out    the adapter into the weights, and what it cost
   bitnet inspect bitnet-2b4t.gguf                          what is inside?
   bitnet inspect bitnet-2b4t.gguf --source models/bitnet-2b4t
                                                            how far is it from the float weights?
@@ -54,6 +56,7 @@ int main(int argc, char** argv) {
   bitnet::cli::add_chat_command(app, chosen);
   bitnet::cli::add_quantize_command(app, chosen);
   bitnet::cli::add_convert_command(app, chosen);
+  bitnet::cli::add_merge_command(app, chosen);
   bitnet::cli::add_inspect_command(app, chosen);
   bitnet::cli::add_verify_command(app, chosen);
   bitnet::cli::add_tokenize_command(app, chosen);

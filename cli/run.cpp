@@ -75,11 +75,14 @@ void add_run_command(CLI::App& app, Command& chosen) {
   command->footer(
       R"(The text goes to standard output as it is generated, everything else to standard error; the last
 line there says how fast prompt and generation were. The same seed gives the same text, whatever the
-number of threads and the CPU. Ctrl-C ends the text.
+number of threads and the CPU. Ctrl-C ends the text. LoRA adapters (PEFT's folder with
+adapter_config.json) stand beside the ternary weights: y = BitLinear(x) + scale B (A x). They cost
+some speed and lose nothing, unlike `bitnet merge`.
 
 Examples:
   bitnet run -m bitnet-2b4t.gguf -p "The sea was" -n 100 --temp 0.8 --top-p 0.95
   bitnet run -m models/prose-nano -f beginning.txt -n 200 --temp 0.8 --seed 7
+  bitnet run -m bitnet-2b4t.gguf --lora adapter --lora-scaled style 0.5 -p "Dear Sir"
   bitnet run -m model.gguf --tokens 1,2,3 --print-ids --ignore-eos -n 16)");
   auto options = std::make_shared<RunOptions>();
   add_model_options(*command, options->model);

@@ -12,6 +12,7 @@
 #include <bitnet/error.h>
 #include <bitnet/generation.h>
 #include <bitnet/inspect_checkpoint.h>
+#include <bitnet/lora.h>
 #include <bitnet/model.h>
 #include <bitnet/model_config.h>
 #include <bitnet/perplexity.h>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <bitnet/checkpoint.h>
+#include <bitnet/lora.h>
 #include <bitnet/runtime.h>
 
 #include <cstddef>
@@ -48,6 +49,9 @@ struct ConversionOptions {
   std::optional<TargetProgram> program = std::nullopt;
   /// In GGUF: "bitnet" or "bitnet-b1.58" instead of the usual one.
   std::optional<std::string> architecture = std::nullopt;
+  /// Adapters to merge: each matrix becomes W + Σ scale * B A, ternarized anew. Latents of a
+  /// ternary model that go to safetensors stay floats, f32 unless matrix_encoding says otherwise.
+  std::vector<ScaledLora> lora = {};
 
   // How the input is to be understood where it does not say.
   /// Of a GGUF file: "relu2" or "silu".
@@ -63,6 +67,30 @@ struct ConversionOptions {
   std::function<void(std::uint64_t done, std::uint64_t total)> on_progress = nullptr;
 };
 
+/// What merging adapters into ternary matrices kept of them. W: the weights (latents, or scaled
+/// trits where there is nothing else), D = Σ scale * B A, Q(...): ternarized. Sums over all
+/// weights.
+struct MergeLoss {
+  std::uint64_t weights = 0;
+  std::uint64_t trits_changed = 0;  ///< between Q(W) and Q(W + D)
+  double base_squares = 0;          ///< Σ W²
+  double base_errors = 0;           ///< Σ (Q(W) - W)²
+  double merged_squares = 0;        ///< Σ (W + D)²
+  double merged_errors = 0;         ///< Σ (Q(W + D) - (W + D))²
+  double update_squares = 0;        ///< Σ D²
+  double change_squares = 0;        ///< Σ (Q(W + D) - Q(W))²
+  double change_times_update = 0;   ///< Σ (Q(W + D) - Q(W)) D
+
+  MergeLoss& operator+=(const MergeLoss& other);
+  /// 10 log10(squares / errors); infinity when there is no error.
+  double base_sqnr_db() const;
+  double merged_sqnr_db() const;
+  /// |Q(W + D) - Q(W)| / |D|: how large the change is that took place. 0 when D is 0.
+  double change_ratio() const;
+  /// (Q(W + D) - Q(W)) · D / |D|²: how much of D it holds; 1: all. 0 when D is 0.
+  double survival() const;
+};
+
 /// What became of one tensor.
 struct TensorReport {
   std::string name;         ///< in the output
@@ -74,6 +102,7 @@ struct TensorReport {
   float scale = 0;           ///< ternary only
   double sparsity = 0;       ///< ternary only
   double sqnr_db = 0;        ///< 10 log10(Σw² / Σ(w - ŵ)²); ternary only, infinity when exact
+  std::optional<MergeLoss> merge_loss;  ///< of a matrix of a ternary model that an adapter changes
 };
 
 /// Whether a program loads the result, by the facts of docs/formats.md.

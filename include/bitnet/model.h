@@ -4,6 +4,7 @@
 #pragma once
 
 #include <bitnet/checkpoint.h>
+#include <bitnet/lora.h>
 #include <bitnet/model_config.h>
 #include <bitnet/runtime.h>
 #include <bitnet/tokenizer.h>
@@ -66,6 +67,7 @@ struct ModelMemory {
   std::size_t head = 0;         ///< 0 when rows are read from the file
   std::size_t head_sketch = 0;  ///< of LoadOptions::head_sketch
   std::size_t norms = 0;
+  std::size_t adapters = 0;
 };
 
 /// Results depend on tokens and weights alone: not on threads, instruction set, batch or on how a
@@ -92,8 +94,8 @@ class LanguageModel {
   /// The same up to the final norm: states [R, hidden_size].
   virtual void hidden_states(std::span<const SequenceStep> batch, std::span<float> states) = 0;
   virtual ModelMemory memory() const = 0;
-  /// Weights that one token reads, in bytes: projections, and the head or, for steps that ask for
-  /// the largest logits only, what stands for it.
+  /// Weights that one token reads, in bytes: projections, adapters, and the head or, for steps that
+  /// ask for the largest logits only, what stands for it.
   virtual std::size_t bytes_per_token(bool all_logits) const = 0;
   /// What was decided when the model was loaded: one sentence each.
   virtual const std::vector<std::string>& notes() const = 0;
@@ -118,12 +120,16 @@ struct LoadOptions {
   std::optional<std::string> hidden_act = std::nullopt;
   std::optional<std::string> linear_class = std::nullopt;
   std::optional<Encoding> i2_s_layout = std::nullopt;
+  /// Adapters beside the projections, which stay ternary: y = BitLinear(x) + Σ scale * B (A x). x
+  /// is what the projection receives as floats, before any norm of its own.
+  std::vector<ScaledLora> lora = {};
 };
 
 /// Loads a ternary model of any dialect, with weights packed for this runtime's kernels. The
 /// runtime must outlive it; the checkpoint stays open as long as the model needs it. Throws
 /// UnsupportedError for an unknown architecture, a float model, or a RoPE scaling that is not
-/// implemented; FormatError and others as the checkpoint's readers do.
+/// implemented; ShapeMismatch or UnsupportedError for an adapter of another model; FormatError and
+/// others as the checkpoint's readers do.
 std::unique_ptr<LanguageModel> load_model(const Checkpoint& checkpoint, const Runtime& runtime,
                                           const LoadOptions& options = {});
 

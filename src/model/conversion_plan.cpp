@@ -111,7 +111,9 @@ class Planner {
     if (options_.matrix_encoding && is_trit_storage(*options_.matrix_encoding)) {
       return true;
     }
-    return (to_gguf() || !options_.matrix_encoding) && is_ternary_model(source_);
+    const bool keeps_latents =
+        !to_gguf() && (options_.matrix_encoding.has_value() || !options_.lora.empty());
+    return !keeps_latents && is_ternary_model(source_);
   }
 
   std::string architecture() const {
@@ -174,9 +176,11 @@ class Planner {
       case WeightRole::projection:
         break;
     }
-    return becomes_ternary(weight)
-               ? ternary_encoding(weight)
-               : fitting(weight, options_.matrix_encoding.value_or(stored_encoding(weight)));
+    if (becomes_ternary(weight)) {
+      return ternary_encoding(weight);
+    }
+    const Encoding usual = weight.updates.empty() ? stored_encoding(weight) : Encoding::f32;
+    return fitting(weight, options_.matrix_encoding.value_or(usual));
   }
 
   /// What the weight has already, if the output can have it.

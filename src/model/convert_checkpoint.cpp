@@ -57,8 +57,9 @@ BytesRead progress_counter(const ConversionPlan& plan, const ConversionOptions& 
 
 ConversionReport convert_checkpoint(const Checkpoint& input, const std::filesystem::path& output,
                                     const ConversionOptions& options, const Runtime& runtime) {
-  const ModelSource source(input, {options.hidden_act, options.linear_class, options.i2_s_layout},
-                           runtime);
+  const ModelSource source(
+      input, {options.hidden_act, options.linear_class, options.i2_s_layout, options.lora},
+      runtime);
   const ConversionPlan plan = plan_conversion(source, options);
   require_other_file(input, plan, output);
   const std::optional<TokenizerData> tokenizer =

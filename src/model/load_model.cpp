@@ -32,7 +32,8 @@ class Loader {
         source_(checkpoint,
                 {.hidden_act = options.hidden_act,
                  .linear_class = options.linear_class,
-                 .i2_s_layout = options.i2_s_layout},
+                 .i2_s_layout = options.i2_s_layout,
+                 .lora = options.lora},
                 runtime) {
     if (!is_ternary_model(source_)) {
       throw UnsupportedError(message(
@@ -119,7 +120,8 @@ class Loader {
   }
 
   Projection projection(const std::string& prefix, const std::string& name) {
-    const SourceWeight& weight = required(prefix + name + ".weight");
+    const SourceWeight& updated = required(prefix + name + ".weight");
+    const SourceWeight weight = base_of(updated);  // trits stay, adapters stand beside them
     checkpoint_.populate(weight.tensor.bytes);
     const auto reader = open_projection(source_, weight, runtime_, [](std::uint64_t) {});
     const std::size_t columns = weight.name.columns;
@@ -141,7 +143,11 @@ class Loader {
           pack_rows(builder, panel, weight.name.rows, columns, runtime_.kernels(), digits_of_row);
     });
     checkpoint_.release(weight.tensor);
-    return {builder.finish(zeros), vector(prefix + name + "_norm_in.weight")};
+    Projection result{builder.finish(zeros), vector(prefix + name + "_norm_in.weight")};
+    for (const auto& [matrix, rank, scale] : updated.updates) {
+      result.updates.emplace_back(matrix->a, matrix->b, rank, scale);
+    }
+    return result;
   }
 
   LayerWeights load_layer(std::size_t index) {

@@ -4,6 +4,7 @@
 #include <bitnet/error.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <utility>
@@ -51,6 +52,15 @@ Shape expected_shape(const SourceWeight& weight) {
   }
   const std::uint64_t rows = weight.name.rows;
   return Shape{weight.hf_packed ? rows / 4 + (rows % 4 != 0) : rows, weight.name.columns};
+}
+
+void require_shape(const std::string& tensor, const Shape& expected, const Shape& found,
+                   std::size_t numbers) {
+  if (found != expected || numbers != expected.numel()) {
+    throw ShapeMismatch(message(
+        "tensor ", tensor, ": expected shape ", expected.to_string(), " (from the model), found ",
+        found != expected ? found.to_string() : message(numbers, " numbers")));
+  }
 }
 
 }  // namespace
@@ -107,6 +117,9 @@ ModelSource::ModelSource(const Checkpoint& checkpoint, const ModelSourceOptions&
   collect_weights();
   if (is_gguf(checkpoint)) {
     settle_i2s_layout(weights_, options.i2_s_layout, runtime, notes_);
+  }
+  for (const ScaledLora& lora : options.lora) {
+    add_updates(lora);
   }
 }
 
@@ -208,6 +221,38 @@ void ModelSource::require_whole_groups() const {
                               is_gguf(checkpoint_) ? missing->gguf : missing->hugging_face,
                               ", as other projections have a norm of their own, found none"));
   }
+}
+
+void ModelSource::add_updates(const ScaledLora& lora) {
+  const std::size_t rank = lora.adapter.rank;
+  const double scale = lora.adapter.scale() * lora.scale;
+  if (rank == 0 || !std::isfinite(static_cast<float>(scale))) {
+    throw InvalidArgument(message("adapter: expected a positive rank and a finite scale, found ",
+                                  rank, " and ", scale));
+  }
+  for (const LoraMatrix& matrix : lora.adapter.matrices) {
+    const auto found = std::ranges::find_if(weights_, [&](const SourceWeight& weight) {
+      return weight.name.role == WeightRole::projection &&
+             without_model_prefix(weight.name.hugging_face) ==
+                 message(without_model_prefix(matrix.module), ".weight");
+    });
+    if (found == weights_.end()) {
+      throw UnsupportedError(message("adapter of ", matrix.module, ": a model of ",
+                                     family_->hugging_face, " with ", config_.num_hidden_layers,
+                                     " layers has no projection of this name"));
+    }
+    require_shape(matrix.module + ".lora_A.weight", Shape{rank, found->name.columns},
+                  Shape{rank, matrix.in_features}, matrix.a.size());
+    require_shape(matrix.module + ".lora_B.weight", Shape{found->name.rows, rank},
+                  Shape{matrix.out_features, rank}, matrix.b.size());
+    found->updates.push_back({&matrix, rank, static_cast<float>(scale)});
+  }
+}
+
+SourceWeight base_of(const SourceWeight& weight) {
+  SourceWeight base = weight;
+  base.updates.clear();
+  return base;
 }
 
 const SourceWeight* ModelSource::find(std::string_view name) const {

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <bitnet/checkpoint.h>
+#include <bitnet/lora.h>
 #include <bitnet/runtime.h>
 
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +28,15 @@ struct ModelSourceOptions {
   std::optional<std::string> linear_class = std::nullopt;
   /// i2_s, i2_s_64 or i2_s_rows4.
   std::optional<Encoding> i2_s_layout = std::nullopt;
+  /// Adapters to add; they must outlive the source.
+  std::span<const ScaledLora> lora = {};
+};
+
+/// scale * B A of one adapter, to be added to a weight.
+struct WeightUpdate {
+  const LoraMatrix* matrix;
+  std::size_t rank;
+  float scale;
 };
 
 /// One weight of the model and the tensor that holds it. Rows are numbered as in a Hugging Face
@@ -37,6 +48,7 @@ struct SourceWeight {
   bool hf_packed = false;                      ///< U8 codes of four rows per byte
   bool rows_are_permuted = false;              ///< row r is stored at query_key_permuted_row(r)
   bool one_was_added = false;                  ///< to a norm gain (WeightName::gguf_adds_one)
+  std::vector<WeightUpdate> updates = {};      ///< in the order of ModelSourceOptions::lora
 };
 
 class ModelSource {
@@ -64,6 +76,7 @@ class ModelSource {
   void add_weight(const WeightName& name, const StoredTensor& tensor);
   void require_known_tensors() const;
   void require_whole_groups() const;
+  void add_updates(const ScaledLora& lora);
 
   const Checkpoint& checkpoint_;
   ModelConfig config_;
@@ -72,6 +85,9 @@ class ModelSource {
   HfScaleMeaning scale_meaning_ = HfScaleMeaning::multiplier;
   std::vector<std::string> notes_;
 };
+
+/// The weight without its adapters.
+SourceWeight base_of(const SourceWeight& weight);
 
 /// The folder of a Hugging Face checkpoint.
 std::filesystem::path checkpoint_folder(const Checkpoint& checkpoint);

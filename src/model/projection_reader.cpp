@@ -69,7 +69,7 @@ class MasterReader : public ProjectionReader {
                const BytesRead& on_read)
       : source_(source), weight_(weight), runtime_(runtime), factor_(scale_factor(weight)) {
     const StoredTensor& tensor = weight.tensor;
-    const std::size_t rows = tensor.shape.rows();
+    const std::size_t rows = weight.name.rows;
     std::vector<RowMeasure> measures(rows);
     AlignedVector<float> scratch;
     for_each_row_block(rows, columns(), [&](std::size_t first, std::size_t count) {
@@ -81,7 +81,9 @@ class MasterReader : public ProjectionReader {
       on_read(count * (tensor.bytes.size() / rows));
     });
     choose_rule(measures);
-    if (is_ternary_type(tensor.encoding) && !was_ternary_ && !all_zero_) {
+    if (!weight.updates.empty()) {
+      keep_scale_of_trits();
+    } else if (is_ternary_type(tensor.encoding) && !was_ternary_ && !all_zero_) {
       throw UnsupportedError(message("tensor ", tensor.name,
                                      ": expected one scale for the whole matrix, found blocks of ",
                                      "different scales, which cannot be kept"));
@@ -105,9 +107,13 @@ class MasterReader : public ProjectionReader {
     bool one_magnitude;  // every element is 0 or ± the row's largest
   };
 
-  std::size_t columns() const { return weight_.tensor.shape.columns(); }
+  std::size_t columns() const { return weight_.name.columns; }
 
   void load(std::size_t row, float* out) const {
+    if (!weight_.updates.empty()) {
+      read_float_row(source_, weight_, runtime_, row, {out, columns()});
+      return;
+    }
     load_stored_row(weight_.tensor, stored_row(source_, weight_, row), runtime_, out);
     if (factor_ != 1) {
       std::transform(out, out + columns(), out, [this](float w) { return w * factor_; });
@@ -146,9 +152,23 @@ class MasterReader : public ProjectionReader {
       scale_ = std::bit_cast<float>(absmax_bits);
       threshold_ = scale_;
     } else {
-      const BitNetConfig config = BitNetConfig::b158();
-      scale_ = weight_scale(sum_abs, weight_.tensor.shape.numel(), config);
-      threshold_ = ternary_threshold(scale_, config);
+      ternarize_by(weight_scale(sum_abs, weight_.name.rows * columns(), BitNetConfig::b158()));
+    }
+  }
+
+  void ternarize_by(float scale) {
+    scale_ = scale;
+    threshold_ = ternary_threshold(scale, BitNetConfig::b158());
+  }
+
+  /// Scaled trits have an absmean below their scale, so that of their sum with an update says
+  /// nothing about the latents.
+  void keep_scale_of_trits() {
+    const SourceWeight base = base_of(weight_);
+    const auto reader = open_projection(source_, base, runtime_, [](std::uint64_t) {});
+    was_ternary_ = false;
+    if (reader->was_ternary()) {
+      ternarize_by(reader->scale());
     }
   }
 
@@ -255,13 +275,16 @@ void load_stored_row(const StoredTensor& tensor, std::size_t row, const Runtime&
 }
 
 bool needs_measuring(const SourceWeight& weight) {
-  return !weight.hf_packed && !is_ternary_type(weight.tensor.encoding);
+  return !weight.updates.empty() || (!weight.hf_packed && !is_ternary_type(weight.tensor.encoding));
 }
 
 std::unique_ptr<ProjectionReader> open_projection(const ModelSource& source,
                                                   const SourceWeight& weight,
                                                   const Runtime& runtime,
                                                   const BytesRead& on_read) {
+  if (!weight.updates.empty()) {
+    return std::make_unique<MasterReader>(source, weight, runtime, on_read);
+  }
   if (weight.hf_packed) {
     return std::make_unique<TritReader>(
         source, weight, read_hf_scale(*weight.scale_tensor, source.scale_meaning()));
@@ -279,6 +302,22 @@ std::unique_ptr<ProjectionReader> open_projection(const ModelSource& source,
   return std::make_unique<TritReader>(source, weight, scale);
 }
 
+void read_update_row(const SourceWeight& weight, const Runtime& runtime, std::size_t row,
+                     std::span<float> out) {
+  const kernels::KernelTable& kernels = runtime.kernels();
+  thread_local AlignedVector<float> product;
+  product.resize(out.size());
+  std::ranges::fill(out, 0.0F);
+  for (const WeightUpdate& update : weight.updates) {
+    for (std::size_t j = 0; j < update.rank; ++j) {
+      kernels.normalize(update.matrix->a.data() + j * out.size(), out.size(),
+                        update.scale * update.matrix->b[row * update.rank + j], nullptr,
+                        product.data());
+      kernels.add_to(product.data(), out.size(), out.data());
+    }
+  }
+}
+
 void read_float_row(const ModelSource& source, const SourceWeight& weight, const Runtime& runtime,
                     std::size_t row, std::span<float> out) {
   if (weight.hf_packed) {
@@ -287,13 +326,19 @@ void read_float_row(const ModelSource& source, const SourceWeight& weight, const
     const float scale = read_hf_scale(*weight.scale_tensor, source.scale_meaning());
     std::transform(trits.begin(), trits.end(), out.begin(),
                    [scale](std::int8_t trit) { return scale * static_cast<float>(trit); });
-    return;
+  } else {
+    load_stored_row(weight.tensor, stored_row(source, weight, row), runtime, out.data());
+    const float factor = scale_factor(weight);
+    const float added = weight.one_was_added ? 1 : 0;
+    for (float& value : out) {
+      value = value * factor - added;
+    }
   }
-  load_stored_row(weight.tensor, stored_row(source, weight, row), runtime, out.data());
-  const float factor = scale_factor(weight);
-  const float added = weight.one_was_added ? 1 : 0;
-  for (float& value : out) {
-    value = value * factor - added;
+  if (!weight.updates.empty()) {
+    thread_local AlignedVector<float> update;
+    update.resize(out.size());
+    read_update_row(weight, runtime, row, update);
+    runtime.kernels().add_to(update.data(), out.size(), out.data());
   }
 }
 

@@ -54,7 +54,9 @@ using BytesRead = std::function<void(std::uint64_t)>;
 /// magnitudes are all equal is ternary already: its absmean would shrink the scale by its density,
 /// so it keeps that magnitude. Throws NonFiniteError naming tensor, row and column,
 /// UnsupportedError for trits with several scales, which one scale cannot replace. The arguments
-/// must outlive the reader.
+/// must outlive the reader. Of a weight with adapters the sum is ternarized: latents by the absmean
+/// of the sum; where the checkpoint holds trits, with their scale, which was the absmean of latents
+/// that are gone.
 std::unique_ptr<ProjectionReader> open_projection(const ModelSource& source,
                                                   const SourceWeight& weight,
                                                   const Runtime& runtime, const BytesRead& on_read);
@@ -66,7 +68,12 @@ bool needs_measuring(const SourceWeight& weight);
 void load_stored_row(const StoredTensor& tensor, std::size_t row, const Runtime& runtime,
                      float* out);
 
-/// One row of any weight as the numbers that the model computes with, scales applied: [columns].
+/// Σ scale * B A over the adapters of a weight, one row: [columns].
+void read_update_row(const SourceWeight& weight, const Runtime& runtime, std::size_t row,
+                     std::span<float> out);
+
+/// One row of any weight as the numbers that the model computes with, scales and adapters applied:
+/// [columns].
 void read_float_row(const ModelSource& source, const SourceWeight& weight, const Runtime& runtime,
                     std::size_t row, std::span<float> out);
 

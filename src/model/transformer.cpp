@@ -68,6 +68,14 @@ void for_each_projection(const LayerWeights& layer, Body body) {
   }
 }
 
+std::size_t update_bytes(const Projection& projection) {
+  std::size_t bytes = 0;
+  for (const LowRankUpdate& update : projection.updates) {
+    bytes += update.memory_bytes();
+  }
+  return bytes;
+}
+
 }  // namespace
 
 Transformer::Transformer(ModelConfig config, ModelWeights weights, std::vector<std::string> notes,
@@ -130,7 +138,8 @@ void Transformer::attention(const LayerWeights& layer, std::size_t index) {
 /// h += Lin_down(Norm(act(Lin_gate(f)) ⊙ Lin_up(f)))  with  f = Norm(h)
 void Transformer::feed_forward(const LayerWeights& layer) {
   const std::size_t width = config_.intermediate_size;
-  if (layer.gate_proj.norm.empty()) {
+  if (layer.gate_proj.norm.empty() && layer.gate_proj.updates.empty() &&
+      layer.up_proj.updates.empty()) {
     quantize(hidden_, layer.feed_forward_norm, layer.gate_proj);
     gate_values_.resize(panel_.tokens * width);
     up_values_.resize(gate_values_.size());
@@ -151,22 +160,28 @@ void Transformer::feed_forward(const LayerWeights& layer) {
 
 void Transformer::project(const Floats& x, const std::vector<float>& norm,
                           std::initializer_list<Projected> outputs) {
-  const bool has_own_norms = !outputs.begin()->projection.norm.empty();
-  if (!has_own_norms) {
-    quantize(x, norm, outputs.begin()->projection);  // once for all of them
+  const Projection& first = outputs.begin()->projection;
+  const bool has_own_norms = !first.norm.empty();
+  const bool has_updates = std::ranges::any_of(
+      outputs, [](const Projected& output) { return !output.projection.updates.empty(); });
+  if (!has_own_norms && !has_updates) {
+    quantize(x, norm, first);  // once for all of them
     multiply(outputs);
     return;
   }
-  const Floats* input = &x;
-  if (!norm.empty()) {
-    normalized_.resize(x.size());
-    rms_norm(view(x, outputs.begin()->projection.weight.in_features()), norm, arithmetic_.eps,
-             normalized_, runtime_);
-    input = &normalized_;
+  const Floats& input = normed(x, norm, first.weight.in_features());
+  if (!has_own_norms) {
+    quantize(input, first.norm, first);
+    multiply(outputs);
   }
   for (const Projected& output : outputs) {
-    quantize(*input, output.projection.norm, output.projection);
-    multiply({output});
+    if (has_own_norms) {
+      quantize(input, output.projection.norm, output.projection);
+      multiply({output});
+    }
+    for (const LowRankUpdate& update : output.projection.updates) {
+      update.add_to(input, output.out, inner_, runtime_);
+    }
   }
 }
 
@@ -188,6 +203,16 @@ void Transformer::multiply(std::initializer_list<Projected> outputs) {
     products_.push_back({&output.projection.weight, output.out});
   }
   ternary_matmul(products_, panel_, codes_.scales, runtime_);
+}
+
+const Transformer::Floats& Transformer::normed(const Floats& x, const std::vector<float>& norm,
+                                               std::size_t columns) {
+  if (norm.empty()) {
+    return x;
+  }
+  normalized_.resize(x.size());
+  rms_norm(view(x, columns), norm, arithmetic_.eps, normalized_, runtime_);
+  return normalized_;
 }
 
 void Transformer::normalize(Floats& x, std::size_t columns, const std::vector<float>& gain) {
@@ -388,6 +413,7 @@ ModelMemory Transformer::memory() const {
     for_each_projection(layer, [&](const Projection& projection) {
       memory.projections += projection.weight.memory_bytes();
       memory.norms += projection.norm.size() * sizeof(float);
+      memory.adapters += update_bytes(projection);
     });
     for (const std::vector<float>* norm :
          {&layer.attention_norm, &layer.q_norm, &layer.k_norm, &layer.attention_sub_norm,
@@ -408,8 +434,9 @@ std::size_t Transformer::bytes_per_token(bool all_logits) const {
                       : weights_.head                ? weights_.head->stored_bytes()
                                                      : 0;
   for (const LayerWeights& layer : weights_.layers) {
-    for_each_projection(
-        layer, [&](const Projection& projection) { bytes += projection.weight.memory_bytes(); });
+    for_each_projection(layer, [&](const Projection& projection) {
+      bytes += projection.weight.memory_bytes() + update_bytes(projection);
+    });
   }
   return bytes;
 }

@@ -22,6 +22,7 @@
 #include "kernels/ternary_matmul.h"
 #include "layers/attention.h"
 #include "layers/kv_cache.h"
+#include "layers/low_rank_update.h"
 #include "layers/rotary_embedding.h"
 #include "model/float_matrix.h"
 #include "model/head_sketch.h"
@@ -32,6 +33,7 @@ namespace bitnet {
 struct Projection {
   TernaryWeight weight;
   std::vector<float> norm;  // [K] or empty
+  std::vector<LowRankUpdate> updates = {};
 };
 
 /// One layer. Norms are gain vectors, empty where the family has none.
@@ -100,13 +102,16 @@ class Transformer : public LanguageModel {
     const Projection& projection;
     Floats& out;  // [T, N]
   };
-  /// out = BitLinear(Norm(x; norm)) for each projection; no norm when it is empty.
+  /// out = BitLinear(Norm(x; norm)) for each projection; no norm when it is empty. Adapters read
+  /// Norm(x; norm) as floats.
   void project(const Floats& x, const std::vector<float>& norm,
                std::initializer_list<Projected> outputs);
   /// Norm(x; norm) as codes, into codes_ and panel_.
   void quantize(const Floats& x, const std::vector<float>& norm, const Projection& projection);
   /// out = codes times weights
   void multiply(std::initializer_list<Projected> outputs);
+  /// Norm(x; norm) as floats: x itself without a norm, else normalized_.
+  const Floats& normed(const Floats& x, const std::vector<float>& norm, std::size_t columns);
   void normalize(Floats& x, std::size_t columns, const std::vector<float>& gain);
   /// Rotates queries and keys [T, heads, D] and stores keys and values.
   void rotate_and_cache(std::size_t layer, const RotaryEmbedding& rotary);
@@ -141,6 +146,7 @@ class Transformer : public LanguageModel {
   QuantizedActivations codes_;
   ActivationPanel panel_;
   std::vector<TernaryProduct> products_;
+  Floats inner_;  // [T, r] of an adapter
 };
 
 }  // namespace bitnet

@@ -13,6 +13,7 @@
 #include "formats/hf_packed.h"
 #include "formats/ternary_encodings.h"
 #include "kernels/kernel_table.h"
+#include "model/merge_loss.h"
 #include "model/row_blocks.h"
 
 namespace bitnet {
@@ -26,7 +27,7 @@ bool is_copy(const PlannedTensor& tensor) {
   const SourceWeight& source = *tensor.source;
   return !tensor.ternary && tensor.encoding == source.tensor.encoding && !source.hf_packed &&
          source.scale_tensor == nullptr && tensor.permuted_rows == source.rows_are_permuted &&
-         tensor.adds_one == source.one_was_added;
+         tensor.adds_one == source.one_was_added && source.updates.empty();
 }
 
 /// The float that a scale becomes in an encoding's own numbers: float16 in blocks.
@@ -103,6 +104,9 @@ TensorReport WeightWriter::write(const PlannedTensor& tensor) {
   report.source_name = tensor.source->tensor.name;
   report.encoding = tensor.encoding;
   report.shape = weight_shape(*tensor.source);
+  if (!tensor.source->updates.empty() && (tensor.ternary || is_ternary_model(source_))) {
+    report.merge_loss = measure_merge(source_, *tensor.source, runtime_);
+  }
   if (tensor.ternary) {
     write_trits(tensor, report);
   } else if (is_copy(tensor)) {

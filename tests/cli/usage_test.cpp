@@ -15,11 +15,11 @@ TEST(Usage, HelpTeachesWithExamples) {
   EXPECT_EQ(help.err, "");
   for (const char* word :
        {"quantize", "inspect", "doctor", "bench", "convert", "verify", "tokenize", "run", "chat",
-        "perplexity", "embed", "logits", "Examples:", "BITNET_ISA", "-o "}) {
+        "perplexity", "embed", "logits", "merge", "Examples:", "BITNET_ISA", "-o "}) {
     EXPECT_NE(help.out.find(word), std::string::npos) << word;
   }
   for (const char* command : {"quantize", "convert", "inspect", "verify", "tokenize", "run", "chat",
-                              "perplexity", "embed", "logits", "doctor", "bench"}) {
+                              "perplexity", "embed", "logits", "merge", "doctor", "bench"}) {
     const ProgramResult result = run_program({command, "--help"});
     EXPECT_EQ(result.exit_status, 0);
     EXPECT_NE(result.out.find(std::string("Examples:\n  bitnet ") + command), std::string::npos);

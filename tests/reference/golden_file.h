@@ -40,6 +40,7 @@ class GoldenFile {
 
   bool contains(const std::string& name) const { return tensors_.contains(name); }
   const GoldenTensor& at(const std::string& name) const { return tensors_.at(name); }
+  const std::map<std::string, GoldenTensor>& tensors() const { return tensors_; }
 
  private:
   std::map<std::string, GoldenTensor> tensors_;
