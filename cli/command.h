@@ -36,6 +36,7 @@ void add_perplexity_command(CLI::App& app, Command& chosen);
 void add_embed_command(CLI::App& app, Command& chosen);
 void add_logits_command(CLI::App& app, Command& chosen);
 void add_bench_command(CLI::App& app, Command& chosen);
+void add_train_commands(CLI::App& app, Command& chosen);
 
 /// -t N, --threads N
 void add_threads_option(CLI::App& command, RuntimeOptions& options);

@@ -28,6 +28,8 @@ constexpr const char* kExamples = R"(Examples:
   bitnet inspect bitnet-2b4t.gguf --source models/bitnet-2b4t
                                                            how far is it from the float weights?
   bitnet verify bitnet-2b4t.gguf                           can it be trusted?
+  bitnet train -o runs/mine --data texts --tokenizer models/prose
+                                                           train one
   bitnet doctor                                            is this machine computing right, how fast?
 
 Environment:
@@ -65,6 +67,7 @@ int main(int argc, char** argv) {
   bitnet::cli::add_logits_command(app, chosen);
   bitnet::cli::add_doctor_command(app, chosen);
   bitnet::cli::add_bench_command(app, chosen);
+  bitnet::cli::add_train_commands(app, chosen);
 
   try {
     app.parse(argc, argv);
