@@ -110,7 +110,7 @@ Examples:
   auto options = std::make_shared<RunOptions>();
   add_model_options(*command, options->model);
   CLI::App* const text = add_prompt_options(*command, options->prompt);
-  text->add_option("TEXT", options->prompt.text, "The text, as by -p");
+  text->add_option("TEXT", options->prompt.text, "The text, as by -p")->type_name("");
   CLI::Option* const lines = text->add_option("--lines", options->lines,
                                               "A file of many prompts, one a line; - reads them")
                                  ->type_name("FILE");
