@@ -9,9 +9,12 @@ import {parse_dictionary, parse_pronunciation, report, score} from './scoring.mj
 
 const kBuild = fileURLToPath(new URL('../../build/', import.meta.url));
 
+/** Tokens: no pronunciation of CMUdict has so many, and a model that never ends costs no more. */
+const kLongest = '64';
+
 /** What the model makes of each word. */
 function pronounce(program, model, words) {
-  const {stdout, status, error} = spawnSync(program, ['run', '-m', model, '--lines', '-', '--json', '--temp', '0'], {
+  const {stdout, status, error} = spawnSync(program, ['run', '-m', model, '--lines', '-', '--json', '--temp', '0', '-n', kLongest], {
     input: words.map((word) => `${word}\n`).join(''), encoding: 'utf8', maxBuffer: 1 << 30,
     stdio: ['pipe', 'pipe', 'inherit'],
   });

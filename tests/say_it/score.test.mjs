@@ -85,7 +85,7 @@ test('the program', (context) => {
   const lines = kFound.map((completion) => JSON.stringify({completion})).join('\n');
   // Answers only to what a reader of its --help would ask.
   writeFileSync(program, `#!/usr/bin/env bash
-[[ $* == 'run -m some/model --lines - --json --temp 0' && $(cat) == $'colonel\\na\\nread\\naxe' ]] || exit 3
+[[ $* == 'run -m some/model --lines - --json --temp 0 -n 64' && $(cat) == $'colonel\\na\\nread\\naxe' ]] || exit 3
 echo '${lines}'
 `, {mode: 0o755});
   const env = {...process.env, BITNET_PROGRAM: program};
