@@ -21,7 +21,7 @@ namespace {
 
 struct ChatOptions {
   ModelOptions model;
-  GenerationConfig config{.max_new_tokens = 1024};
+  SamplingOptions sampling{.config = {.max_new_tokens = 1024}};
   SessionOptions session;
   std::string system;
   std::string chat_template;
@@ -43,7 +43,7 @@ class Chat {
         template_(options.chat_template.empty() ? ChatTemplate::of(loaded.required_tokenizer())
                                                 : ChatTemplate::from_name(options.chat_template)),
         session_(loaded.model(), &loaded.required_tokenizer(), options.session),
-        config_(options.config),
+        config_(options.sampling.config_for(loaded)),
         is_terminal_(isatty(STDIN_FILENO) == 1) {
     clear();
   }
@@ -202,7 +202,7 @@ Examples:
   echo "What is a quark?" | bitnet chat -m bitnet-2b4t.gguf)");
   auto options = std::make_shared<ChatOptions>();
   add_model_options(*command, options->model);
-  add_sampling_options(*command, options->config);
+  add_sampling_options(*command, options->sampling);
   add_session_options(*command, options->session);
   command->add_option("--system,--system-prompt", options->system, "System message")
       ->type_name("TEXT");

@@ -110,6 +110,7 @@ LoadedModel::LoadedModel(const ModelOptions& options)
     tokenizer_problem_ = error.what();
     std::cerr << "note: no tokenizer: " << tokenizer_problem_ << '\n';
   }
+  generation_config_ = load_generation_config(checkpoint);
   for (const std::string& note : model_->notes()) {
     std::cerr << "note: " << note << '\n';
   }
@@ -124,7 +125,7 @@ const Tokenizer& LoadedModel::required_tokenizer() const {
   return *tokenizer_;
 }
 
-void add_prompt_options(CLI::App& command, PromptOptions& options) {
+CLI::App* add_prompt_options(CLI::App& command, PromptOptions& options) {
   CLI::Option_group* const group = command.add_option_group("text");
   group->add_option("-p,--prompt", options.text, "The text itself")->type_name("TEXT");
   group->add_option("-f,--file", options.file, "A file that holds it")->type_name("FILE");
@@ -132,6 +133,7 @@ void add_prompt_options(CLI::App& command, PromptOptions& options) {
       ->type_name("1,2,3");
   group->add_option("--tokens-file", options.tokens_file, "A file of token ids")->type_name("FILE");
   group->require_option(0, 1);
+  return group;
 }
 
 std::string read_text_file(const std::string& path) {
@@ -189,19 +191,29 @@ void add_session_options(CLI::App& command, SessionOptions& options) {
       ->type_name("N");
 }
 
-void add_sampling_options(CLI::App& command, GenerationConfig& config) {
+GenerationConfig SamplingOptions::config_for(const LoadedModel& model) const {
+  const GenerationConfig& models = model.generation_config();
+  GenerationConfig result = config;
+  result.temperature = temperature.value_or(models.temperature);
+  result.top_k = top_k.value_or(models.top_k);
+  result.top_p = top_p.value_or(models.top_p);
+  return result;
+}
+
+void add_sampling_options(CLI::App& command, SamplingOptions& options) {
+  GenerationConfig& config = options.config;
   command.add_option("-n,--predict,--n-predict", config.max_new_tokens, "Tokens to generate")
       ->type_name("N")
       ->capture_default_str();
-  command.add_option("--temp", config.temperature, "Temperature; 0: always the most likely token")
+  command.add_option("--temp", options.temperature, "Temperature; 0: always the most likely token")
       ->type_name("T")
-      ->capture_default_str();
-  command.add_option("--top-k", config.top_k, "Keep the K most likely tokens; 0: all")
+      ->default_str("the model's, else 0");
+  command.add_option("--top-k", options.top_k, "Keep the K most likely tokens; 0: all")
       ->type_name("K")
-      ->capture_default_str();
-  command.add_option("--top-p", config.top_p, "Keep those that make up this probability; 1: all")
+      ->default_str("the model's, else 0");
+  command.add_option("--top-p", options.top_p, "Keep those that make up this probability; 1: all")
       ->type_name("P")
-      ->capture_default_str();
+      ->default_str("the model's, else 1");
   command.add_option("--min-p", config.min_p, "Drop those below this part of the most likely one")
       ->type_name("P")
       ->capture_default_str();

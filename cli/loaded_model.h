@@ -41,6 +41,8 @@ class LoadedModel {
   const Tokenizer* tokenizer() const { return tokenizer_ ? &*tokenizer_ : nullptr; }
   /// Error that says what to do without one.
   const Tokenizer& required_tokenizer() const;
+  /// What generation_config.json says.
+  const GenerationConfig& generation_config() const { return generation_config_; }
   double load_seconds() const { return load_seconds_; }
 
  private:
@@ -48,6 +50,7 @@ class LoadedModel {
   std::unique_ptr<LanguageModel> model_;
   std::optional<Tokenizer> tokenizer_;
   std::string tokenizer_problem_;
+  GenerationConfig generation_config_;
   std::string path_;
   double load_seconds_ = 0;
 };
@@ -58,8 +61,9 @@ struct PromptOptions {
   std::optional<std::string> tokens;
   std::string tokens_file;
 };
-/// -p, -f, --tokens, --tokens-file: exactly one is given, or standard input is read.
-void add_prompt_options(CLI::App& command, PromptOptions& options);
+/// -p, -f, --tokens, --tokens-file: exactly one is given, or standard input is read. Returns their
+/// group, for further ones of which none may be given beside them.
+CLI::App* add_prompt_options(CLI::App& command, PromptOptions& options);
 /// Token ids of whichever was given. `add_special`: with BOS where the model has it.
 std::vector<TokenId> read_prompt(const PromptOptions& options, const LoadedModel& model,
                                  const EncodeOptions& encoding = {});
@@ -72,7 +76,16 @@ std::vector<TokenId> parse_token_ids(const std::string& text, const std::string&
 /// -c, --context-shift, --keep
 void add_session_options(CLI::App& command, SessionOptions& options);
 
+struct SamplingOptions {
+  GenerationConfig config;
+  // Absent: as the model says.
+  std::optional<float> temperature = std::nullopt;
+  std::optional<std::size_t> top_k = std::nullopt;
+  std::optional<float> top_p = std::nullopt;
+
+  GenerationConfig config_for(const LoadedModel& model) const;
+};
 /// -n, --temp, --top-k, ...: llama.cpp's names.
-void add_sampling_options(CLI::App& command, GenerationConfig& config);
+void add_sampling_options(CLI::App& command, SamplingOptions& options);
 
 }  // namespace bitnet::cli

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Session: one text that a model continues; GenerationConfig: how its tokens are chosen.
+// Session: one text that a model continues; generate_batch: many at once; GenerationConfig: how
+// their tokens are chosen.
 #pragma once
 
 #include <bitnet/model.h>
@@ -56,6 +57,11 @@ struct GenerationConfig {
   /// needed, as by logprobs, a filter, top_p without top_k, or what can raise a logit.
   std::size_t largest_logits() const;
 };
+
+/// As those who made the model want its tokens chosen: do_sample, temperature, top_k and top_p of
+/// generation_config.json. Without do_sample the temperature is 0, as it is where there is no such
+/// file; all else is as by default. FormatError naming the key.
+GenerationConfig load_generation_config(const Checkpoint& checkpoint);
 
 struct TokenLogprob {
   TokenId token = 0;
@@ -128,9 +134,27 @@ class Session {
   void reset();
 
  private:
-  friend class Generation;
   struct State;
   std::unique_ptr<State> state_;
 };
+
+struct BatchOptions {
+  std::size_t parallel = 64;  ///< texts in one forward pass; each has a cache of its own
+  SessionOptions session = {};
+};
+
+/// A result and the index of its prompt. Return false to stop.
+using BatchCallback = std::function<bool(std::size_t index, const GenerationResult& result)>;
+
+/// Continues each prompt for itself, as a new Session would: the same tokens and texts, whatever
+/// stands beside it. Only cached_tokens and seconds depend on that. `on_result` gets the
+/// results in the order of prompts, each as soon as it and all in front of it are there; of what
+/// was cancelled, and behind it, none. InvalidArgument as from Session, before anything is
+/// computed: it says which prompt, counted from 1.
+std::vector<GenerationResult> generate_batch(LanguageModel& model, const Tokenizer* tokenizer,
+                                             std::span<const std::vector<TokenId>> prompts,
+                                             const GenerationConfig& config,
+                                             const BatchOptions& options = {},
+                                             const BatchCallback& on_result = {});
 
 }  // namespace bitnet

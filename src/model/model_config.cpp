@@ -4,6 +4,7 @@
 #include <bitnet/error.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -15,6 +16,8 @@ namespace bitnet {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr const char* kGenerationConfig = "generation_config.json";
 
 /// Typed access to the keys of one JSON object; `path` (file, keys) leads to it, for messages.
 class ObjectReader {
@@ -59,6 +62,15 @@ class ObjectReader {
       fail(key, "a positive number");
     }
     return value->get<double>();
+  }
+
+  double non_negative(const char* key, double fallback) const {
+    const Json* value = find(key);
+    if (value != nullptr && (!value->is_number() || !(value->get<double>() >= 0) ||
+                             !(value->get<double>() <= std::numeric_limits<float>::max()))) {
+      fail(key, "a number that is not negative");
+    }
+    return value == nullptr ? fallback : value->get<double>();
   }
 
   std::string text(const char* key, std::optional<std::string> fallback = std::nullopt) const {
@@ -282,9 +294,26 @@ ModelConfig parse_model_config(std::string_view config_json) {
 }
 
 std::vector<std::uint64_t> parse_generation_ends(std::string_view generation_json) {
-  constexpr const char* kFile = "generation_config.json";
-  const Json json = parse_object(generation_json, kFile);
-  return ObjectReader(json, kFile).token_ids("eos_token_id");
+  const Json json = parse_object(generation_json, kGenerationConfig);
+  return ObjectReader(json, kGenerationConfig).token_ids("eos_token_id");
+}
+
+GenerationConfig parse_generation_config(std::string_view generation_json) {
+  const Json json = parse_object(generation_json, kGenerationConfig);
+  const ObjectReader object(json, kGenerationConfig);
+  GenerationConfig config;
+  const auto temperature = static_cast<float>(object.non_negative("temperature", 1));
+  config.temperature = object.flag("do_sample", false) ? temperature : 0;
+  const double top_k = object.non_negative("top_k", 0);
+  if (top_k != std::floor(top_k) || top_k > static_cast<double>(kMaxModelSize)) {
+    object.fail("top_k", "an integer from 0 to 2^31-1");
+  }
+  config.top_k = static_cast<std::size_t>(top_k);
+  config.top_p = static_cast<float>(object.positive("top_p", 1));
+  if (config.top_p > 1) {
+    object.fail("top_p", "a number above 0, up to 1");
+  }
+  return config;
 }
 
 std::vector<std::uint64_t> end_tokens(const ModelConfig& config, std::string_view generation_json) {

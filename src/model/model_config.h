@@ -2,6 +2,7 @@
 // ModelConfig from the texts of a Hugging Face folder.
 #pragma once
 
+#include <bitnet/generation.h>
 #include <bitnet/model_config.h>
 
 #include <cstdint>
@@ -21,6 +22,9 @@ std::vector<std::uint64_t> parse_generation_ends(std::string_view generation_jso
 /// The end tokens of a model: generation_config.json (its text; empty when there is none) may name
 /// more of them than config.json does, that of a text and that of a turn.
 std::vector<std::uint64_t> end_tokens(const ModelConfig& config, std::string_view generation_json);
+
+/// What the text of generation_config.json says of sampling; load_generation_config.
+GenerationConfig parse_generation_config(std::string_view generation_json);
 
 /// "last" from the text of 1_Pooling/config.json, which sentence-transformers puts beside an
 /// embedding model. FormatError unless exactly one mode of mean, cls and lasttoken is on.
