@@ -9,6 +9,8 @@
 #include <functional>
 #include <string>
 
+#include "html/number_text.h"
+
 // <CLI/CLI.hpp> defines objects whose code costs every file that reads it seconds, precompiled or
 // not: only files that add options do.
 namespace CLI {
@@ -38,15 +40,6 @@ void add_bench_command(CLI::App& app, Command& chosen);
 void add_threads_option(CLI::App& command, RuntimeOptions& options);
 /// --json
 void add_json_option(CLI::App& command, bool& json);
-
-/// "1:05", "2:00:09": minutes and seconds.
-std::string format_duration(std::chrono::seconds duration);
-/// "8.41 MB": decimal units, three digits.
-std::string format_bytes(std::uint64_t bytes);
-/// printf("%.*f").
-std::string format_fixed(double value, int decimals);
-/// The shortest text that reads back as the same float.
-std::string format_float(float value);
 
 /// One line on standard error with the time that is left, redrawn in place; nothing at all unless
 /// that is a terminal.
