@@ -114,8 +114,9 @@ TEST(TrainingReport, ShowsARunningTraining) {
 TEST(TrainingReport, SmoothsTheLoss) {
   const std::string loss =
       chart(report(start() + step(10, "6") + step(20, "5") + step(30, "4")), "Loss");
-  // (4 + 0.8 * 5 + 0.64 * 6) / (1 + 0.8 + 0.64)
+  // (4 + 0.8 * 5 + 0.64 * 6) / (1 + 0.8 + 0.64), and 5 in the middle; the axis from 3.92 to 6.08.
   EXPECT_TRUE(contains(loss, "latest 4.852")) << loss;
+  EXPECT_TRUE(contains(loss, "\"M333.3 431.7h0L666.7 500.0L1000.0 568.3\"")) << loss;
 }
 
 TEST(TrainingReport, SaysHowATrainingEnded) {
