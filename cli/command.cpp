@@ -4,10 +4,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <iostream>
 #include <system_error>
 #include <utility>
@@ -70,41 +68,6 @@ std::vector<ScaledLora> load_lora_files(const std::vector<LoraFile>& files) {
     adapters.push_back({load_lora(file.path), file.scale});
   }
   return adapters;
-}
-
-std::string format_fixed(double value, int decimals) {
-  std::array<char, 352> text;  // the longest finite double has 309 digits before the point
-  std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
-  return text.data();
-}
-
-std::string format_float(float value) {
-  std::array<char, 32> text;  // the longest one is -1.17549435e-38
-  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
-}
-
-std::string format_bytes(std::uint64_t bytes) {
-  constexpr std::array<const char*, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; value >= 999.5 && unit + 1 < kUnits.size(); ++unit) {
-    value /= 1000;
-  }
-  const int decimals = unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-  return format_fixed(value, decimals) + " " + kUnits[unit];
-}
-
-std::string format_duration(std::chrono::seconds duration) {
-  const auto total = duration.count();
-  std::array<char, 40> text;
-  if (total < 3600) {
-    std::snprintf(text.data(), text.size(), "%d:%02d", static_cast<int>(total / 60),
-                  static_cast<int>(total % 60));
-  } else {
-    std::snprintf(text.data(), text.size(), "%lld:%02d:%02d", static_cast<long long>(total / 3600),
-                  static_cast<int>(total / 60 % 60), static_cast<int>(total % 60));
-  }
-  return text.data();
 }
 
 ProgressBar::ProgressBar(std::string label)

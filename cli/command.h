@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "html/number_text.h"
+
 // <CLI/CLI.hpp> defines objects whose code costs every file that reads it seconds, precompiled or
 // not: only files that add options do.
 namespace CLI {
@@ -50,15 +52,6 @@ struct LoraFile {
 /// --lora FILE, --lora-scaled FILE SCALE: llama.cpp's names, each as often as wanted.
 void add_lora_options(CLI::App& command, std::vector<LoraFile>& files);
 std::vector<ScaledLora> load_lora_files(const std::vector<LoraFile>& files);
-
-/// "1:05", "2:00:09": minutes and seconds.
-std::string format_duration(std::chrono::seconds duration);
-/// "8.41 MB": decimal units, three digits.
-std::string format_bytes(std::uint64_t bytes);
-/// printf("%.*f").
-std::string format_fixed(double value, int decimals);
-/// The shortest text that reads back as the same float.
-std::string format_float(float value);
 
 /// One line on standard error with the time that is left, redrawn in place; nothing at all unless
 /// that is a terminal.

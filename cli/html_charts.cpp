@@ -8,8 +8,8 @@
 #include <numeric>
 #include <sstream>
 
-#include "command.h"
-#include "html_text.h"
+#include "html/html_text.h"
+#include "html/number_text.h"
 
 namespace bitnet::cli {
 namespace {

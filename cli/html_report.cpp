@@ -8,10 +8,11 @@
 #include <type_traits>
 #include <variant>
 
-#include "command.h"
+#include "html/html_page.h"
+#include "html/html_text.h"
+#include "html/number_text.h"
 #include "html_style.h"
 #include "html_tensors.h"
-#include "html_text.h"
 
 namespace bitnet::cli {
 namespace {
@@ -124,10 +125,6 @@ std::string architecture(const Checkpoint& checkpoint, const Json& config) {
   return "unknown architecture";
 }
 
-std::string tile(const std::string& value, const std::string& label) {
-  return "<div class=\"tile\"><dd>" + value + "</dd><dt>" + label + "</dt></div>";
-}
-
 struct Totals {
   std::uint64_t bytes = 0;
   std::uint64_t weights = 0;
@@ -201,19 +198,13 @@ std::string html_report(const Checkpoint& checkpoint,
                         const std::vector<TensorInspection>& tensors) {
   const std::vector<PageTensor> entries = page_tensors(tensors);
   const Json config = parse_config(checkpoint);
-  std::ostringstream html;
-  html << "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-       << "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-       << "<meta name=\"color-scheme\" content=\"light dark\">"
-       // Even if a string found its way into markup, nothing would be fetched.
-       << "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
-          "'unsafe-inline'; script-src 'unsafe-inline'\">"
-       << "<title>" << html_escape(checkpoint.path().filename().string())
-       << " · bitnet inspect</title><style>" << kPageStyle << "</style></head>\n<body><main>\n"
-       << header(checkpoint, entries, architecture(checkpoint, config)) << parts_section(entries)
-       << layers_section(entries) << tensors_section(entries) << metadata_section(checkpoint)
-       << config_section(config) << "</main><script>" << kPageScript << "</script></body></html>\n";
-  return html.str();
+  return to_html({.title = checkpoint.path().filename().string() + " · bitnet inspect",
+                  .style = kInspectStyle,
+                  .body = header(checkpoint, entries, architecture(checkpoint, config)) +
+                          parts_section(entries) + layers_section(entries) +
+                          tensors_section(entries) + metadata_section(checkpoint) +
+                          config_section(config),
+                  .script = kInspectScript});
 }
 
 }  // namespace bitnet::cli

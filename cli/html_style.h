@@ -1,37 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The look of the page of `bitnet inspect`, and the script that sorts and filters its table.
+// The look of what only the page of `bitnet inspect` has, and the script that sorts and filters its
+// table.
 #pragma once
 
 namespace bitnet::cli {
 
-// Colours after Okabe and Ito: told apart by all kinds of colour vision, and never alone in saying
-// something. Numbers share a width, so that columns can be compared at a glance.
-inline constexpr const char* kPageStyle = R"css(
-:root{--page:#f7f6f3;--card:#fff;--ink:#1c1f24;--muted:#626a75;--line:#e3e1db;
---neg:#0068a8;--zero:#d9d7d1;--pos:#bf4d00;--on-neg:#fff;--on-zero:#1c1f24;--on-pos:#fff;
---bars:#4f6f8f;--outlier:#bf4d00;--alarm:#b00020;--on-part:#fff;
---embedding:#0068a8;--attention:#bf4d00;--feed-forward:#00765a;--norm:#9c4173;--head:#6d5a00;--other:#666e79}
-@media (prefers-color-scheme:dark){:root{--page:#121417;--card:#1a1d22;--ink:#e8e6e1;--muted:#9aa2ad;--line:#2c3138;
---neg:#62b6ee;--zero:#454b54;--pos:#eda33b;--on-neg:#10151a;--on-zero:#e8e6e1;--on-pos:#10151a;
---bars:#7fa3c7;--outlier:#eda33b;--alarm:#ff8a95;--on-part:#10151a;
---embedding:#62b6ee;--attention:#eda33b;--feed-forward:#3cc59c;--norm:#e2a0c6;--head:#ddd06a;--other:#9aa2ad}}
-*{box-sizing:border-box}[hidden]{display:none!important}
-body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;
-font-variant-numeric:tabular-nums;-webkit-text-size-adjust:100%}
-main{max-width:1240px;margin:0 auto;padding:40px 28px 80px}
-code{font:.92em/1.4 ui-monospace,"SF Mono",Menlo,Consolas,monospace;overflow-wrap:anywhere}
-.muted{color:var(--muted)}
-.over{margin:0;color:var(--muted);font-size:13px;letter-spacing:.08em;text-transform:uppercase}
-h1{margin:2px 0 0;font-size:clamp(26px,4.4vw,42px);line-height:1.15;letter-spacing:-.02em;overflow-wrap:anywhere}
-.under{margin:8px 0 24px;color:var(--muted);overflow-wrap:anywhere}
-h2{margin:0 0 14px;font-size:20px;letter-spacing:-.01em}
-section{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:22px 24px;margin-top:22px}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:12px;margin:0}
-.tile{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:14px 18px;display:flex;flex-direction:column}
-.tile dd{margin:0;font-size:25px;font-weight:650;letter-spacing:-.02em;white-space:nowrap}
-.tile dt{color:var(--muted);font-size:13px}
-.warning{margin:14px 0 0;padding:10px 16px;border-left:4px solid var(--alarm);background:var(--card);border-radius:6px;overflow-wrap:anywhere}
-svg{display:block}
+inline constexpr const char* kInspectStyle = R"css(
 .bar-name{margin:14px 0 4px;color:var(--muted);font-size:13px}
 .shares{width:100%;height:46px;border-radius:8px}
 .shares text{fill:var(--on-part);font-size:13px;font-weight:600}
@@ -39,19 +13,9 @@ svg{display:block}
 .part{stroke:var(--card);stroke-width:1.5px}
 .part.embedding{fill:var(--embedding)}.part.attention{fill:var(--attention)}.part.feed-forward{fill:var(--feed-forward)}
 .part.norm{fill:var(--norm)}.part.head{fill:var(--head)}.part.other{fill:var(--other)}
-.dot{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:8px;flex:none}
 .dot.embedding{background:var(--embedding)}.dot.attention{background:var(--attention)}.dot.feed-forward{background:var(--feed-forward)}
 .dot.norm{background:var(--norm)}.dot.head{background:var(--head)}.dot.other{background:var(--other)}
-table{width:100%;border-collapse:collapse;font-size:14px}
-th,td{padding:7px 10px;text-align:right;border-bottom:1px solid var(--line);font-weight:400;vertical-align:middle}
-tbody tr:last-child>*{border-bottom:0}
-thead th{color:var(--muted);font-size:12.5px;white-space:nowrap}
-th:first-child,td:first-child{text-align:left;padding-left:0}
-th:last-child,td:last-child{padding-right:0}
 .parts{margin-top:18px}
-figure{margin:0 0 26px}figure:last-child{margin-bottom:0}
-figcaption{display:flex;flex-wrap:wrap;gap:2px 10px;align-items:baseline;margin-bottom:8px;color:var(--muted);font-size:13px}
-figcaption b{color:var(--ink);font-size:15px}
 .ramp{margin-left:auto;display:flex;align-items:center;gap:8px}
 .legend-ramp{width:96px;height:8px;border-radius:4px}
 .strips{display:grid;grid-template-columns:minmax(130px,max-content) 1fr minmax(130px,max-content);gap:3px 14px;align-items:center}
@@ -81,8 +45,7 @@ th[aria-sort=ascending] button::after{content:" ▲"}th[aria-sort=descending] bu
 .metadata th:first-child{width:34%}
 .metadata td:nth-child(2){white-space:nowrap}
 .metadata td:last-child{overflow-wrap:anywhere;white-space:pre-wrap}
-@media (max-width:820px){main{padding:24px 14px 60px}section{padding:16px}
-.strips{grid-template-columns:1fr max-content;gap:2px 10px;grid-auto-flow:dense}.strip{grid-column:1/-1;margin-bottom:6px}
+@media (max-width:820px){.strips{grid-template-columns:1fr max-content;gap:2px 10px;grid-auto-flow:dense}.strip{grid-column:1/-1;margin-bottom:6px}
 .strip-name{grid-column:1}.strip-range{grid-column:2}.strip-axis{grid-column:1/-1}.strips>span:empty{display:none}
 .tensors thead,.parts thead{display:none}
 .tensors,.tensors tbody,.parts,.parts tbody{display:block}
@@ -94,10 +57,10 @@ th[aria-sort=ascending] button::after{content:" ▲"}th[aria-sort=descending] bu
 .tensors td:empty{display:none}
 .tensors td:last-child svg{width:100%}.tensors small{max-width:none}
 .metadata td:nth-child(2),.metadata thead th:nth-child(2){display:none}}
-@media print{section,.tile{break-inside:avoid-page;border-color:#bbb}.filter{display:none}}
+@media print{.filter{display:none}}
 )css";
 
-inline constexpr const char* kPageScript = R"js(
+inline constexpr const char* kInspectScript = R"js(
 for (const table of document.querySelectorAll('table[data-sortable]')) {
   const body = table.tBodies[0];
   const key = (row, column) => row.cells[column].dataset.key ?? row.cells[column].textContent;

@@ -9,9 +9,9 @@
 #include <optional>
 #include <sstream>
 
-#include "command.h"
+#include "html/html_text.h"
+#include "html/number_text.h"
 #include "html_charts.h"
-#include "html_text.h"
 
 namespace bitnet::cli {
 namespace {

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <bitnet/error.h>
 #include <bitnet/generation.h>
+#include <bitnet/train/training_report.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -16,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/message.h"
+#include "html/number_text.h"
 
 namespace bitnet::train {
 namespace {
@@ -40,16 +42,11 @@ std::string now() {
   return text;
 }
 
-/// "1:05", "2:00:09"
+/// The page reloads itself every 20 seconds; writing it reads all of metrics.jsonl.
+constexpr std::chrono::seconds kReportInterval{15};
+
 std::string duration(double seconds) {
-  const auto all = static_cast<long long>(seconds);
-  char text[40];
-  if (all >= 3600) {
-    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", all / 3600, all / 60 % 60, all % 60);
-  } else {
-    std::snprintf(text, sizeof text, "%lld:%02lld", all / 60, all % 60);
-  }
-  return text;
+  return format_duration(std::chrono::seconds(std::llround(seconds)));
 }
 
 }  // namespace
@@ -144,7 +141,7 @@ void RunLog::on_checkpoint(std::int64_t step, const std::filesystem::path& folde
 }
 
 /// The engine continues the prompts: what is trained here runs there.
-void RunLog::write_samples(std::int64_t step) const {
+void RunLog::write_samples(std::int64_t step) {
   if (prompts_.empty() || !options_.quantize) {
     return;
   }
@@ -166,16 +163,22 @@ bool RunLog::should_stop() { return interrupted; }
 
 void RunLog::finish(TrainingEnd end) {
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start_;
-  append(Json{{"event", "finish"}, {"reason", to_string(end)}, {"seconds", spent.count()}}.dump());
+  append(Json{{"event", "finish"}, {"reason", to_string(end)}, {"seconds", spent.count()}}.dump(), true);
   std::cout << message(draws_ ? "\n" : "", "finished (", to_string(end), ") after ",
                        duration(spent.count()), "; the model: ", options_.output.string(), "\n");
 }
 
-void RunLog::append(const std::string& line) const {
+void RunLog::append(const std::string& line, bool is_final) {
   std::ofstream file(metrics_, std::ios::app);
   file << line << '\n';
   if (!file.flush()) {
     throw IoError(message(metrics_.string(), ": cannot be written"));
+  }
+  file.close();
+  const auto time = std::chrono::steady_clock::now();
+  if (is_final || time - reported_ >= kReportInterval) {
+    write_training_report(metrics_, options_.output / "report.html");
+    reported_ = time;
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// RunLog: what a run tells its user, on the terminal and in metrics.jsonl.
+// RunLog: what a run tells its user, on the terminal, in metrics.jsonl and in report.html.
 #pragma once
 
 #include <bitnet/train/trainer.h>
@@ -25,8 +25,9 @@ class RunLog : public TrainingObserver {
   void finish(TrainingEnd end);
 
  private:
-  void append(const std::string& line) const;
-  void write_samples(std::int64_t step) const;
+  /// Adds a line to metrics.jsonl and renews report.html, the latter now and then.
+  void append(const std::string& line, bool is_final = false);
+  void write_samples(std::int64_t step);
 
   TrainingOptions options_;
   std::vector<std::string> prompts_;
@@ -34,6 +35,7 @@ class RunLog : public TrainingObserver {
   std::int64_t steps_ = 0;
   bool draws_;  // a progress line, redrawn: standard error is a terminal
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point reported_;  // long ago
 };
 
 }  // namespace bitnet::train

@@ -2,12 +2,10 @@
 #include "html_text.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 
-#include "command.h"
+#include "number_text.h"
 
-namespace bitnet::cli {
+namespace bitnet {
 namespace {
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
@@ -80,39 +78,4 @@ std::string shortened_text(std::string_view text, std::size_t bytes) {
   return std::string(text.substr(0, end)) + "… (" + with_separators(text.size()) + " bytes)";
 }
 
-std::string with_separators(std::uint64_t number) {
-  const std::string digits = std::to_string(number);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i != 0 && (digits.size() - i) % 3 == 0) {
-      text += ',';
-    }
-    text += digits[i];
-  }
-  return text;
-}
-
-std::string format_count(std::uint64_t count) {
-  constexpr std::array<const char*, 5> kUnits = {"", " k", " M", " G", " T"};
-  auto value = static_cast<double>(count);
-  std::size_t unit = 0;
-  for (; value >= 999.5 && unit + 1 < kUnits.size(); ++unit) {
-    value /= 1000;
-  }
-  const int decimals = unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-  return format_fixed(value, decimals) + kUnits[unit];
-}
-
-std::string format_short(double value) {
-  std::array<char, 32> text;
-  std::snprintf(text.data(), text.size(), "%.4g", value);
-  return text.data();
-}
-
-std::string format_share(std::uint64_t part, std::uint64_t whole) {
-  const double share =
-      whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
-  return format_fixed(share, share == 0 || share == 100 ? 0 : share < 0.095 ? 3 : 1) + " %";
-}
-
-}  // namespace bitnet::cli
+}  // namespace bitnet
