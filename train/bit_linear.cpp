@@ -32,15 +32,16 @@ struct KeptCodes {
 };
 
 /// y_i = x̂ ŵ_iᵀ by the integer kernels.
-KeptCodes integer_products(const torch::Tensor& x, const variable_list& weights,
+KeptCodes integer_products(const torch::Tensor& x,
+                           const std::vector<bitnet::TernaryWeight>& weights,
                            const BitNetConfig& config, variable_list& outputs) {
   const std::int64_t tokens = x.size(0);
   const std::int64_t columns = x.size(1);
   std::vector<bitnet::BitLinear> layers;
-  for (const torch::Tensor& weight : weights) {
-    layers.push_back(bitnet::BitLinear::from_quantized(
-        quantize_weights(view_of(weight.contiguous()), config), {}, config));
-    outputs.push_back(torch::empty({tokens, weight.size(0)}, x.options()));
+  for (const bitnet::TernaryWeight& weight : weights) {
+    layers.push_back(bitnet::BitLinear::from_quantized(weight, {}, config));
+    outputs.push_back(
+        torch::empty({tokens, static_cast<std::int64_t>(weight.out_features())}, x.options()));
   }
   KeptCodes kept{torch::empty({tokens, columns}, torch::kInt8),
                  torch::empty({tokens}, torch::kFloat32)};
@@ -86,6 +87,15 @@ torch::Tensor dequantize(const KeptCodes& kept) {
   return x;
 }
 
+/// [T, N] -> [.., N], as the input has them.
+void restore_leading_dimensions(const torch::Tensor& input, variable_list& outputs) {
+  std::vector<std::int64_t> shape = input.sizes().vec();
+  for (torch::Tensor& output : outputs) {
+    shape.back() = output.size(1);
+    output = output.view(shape);
+  }
+}
+
 /// Saved: the operands of the products, x' (or its codes and scales) and w_i'.
 struct SharedInputProducts : torch::autograd::Function<SharedInputProducts> {
   static variable_list forward(AutogradContext* context, const torch::Tensor& input,
@@ -94,7 +104,11 @@ struct SharedInputProducts : torch::autograd::Function<SharedInputProducts> {
     const bool is_integer = lambda == 1 && runs_fused(x) && x.numel() != 0;
     variable_list outputs, saved;
     if (is_integer) {
-      const KeptCodes kept = integer_products(x, weights.vec(), config, outputs);
+      std::vector<bitnet::TernaryWeight> packed;
+      for (const torch::Tensor& weight : weights) {
+        packed.push_back(quantize_weights(view_of(weight.contiguous()), config));
+      }
+      const KeptCodes kept = integer_products(x, packed, config, outputs);
       saved = {kept.codes, kept.scales};
     } else {
       saved = {fake_quantize_activations(x, config, lambda), {}};
@@ -105,11 +119,7 @@ struct SharedInputProducts : torch::autograd::Function<SharedInputProducts> {
         outputs.push_back(matmul_nt(saved[0], saved.back()));
       }
     }
-    std::vector<std::int64_t> shape = input.sizes().vec();
-    for (torch::Tensor& output : outputs) {
-      shape.back() = output.size(1);
-      output = output.view(shape);
-    }
+    restore_leading_dimensions(input, outputs);
     context->save_for_backward(saved);
     context->saved_data["input_needs_gradient"] = input.requires_grad();
     context->saved_data["weights_need_gradient"] =
@@ -145,7 +155,56 @@ struct SharedInputProducts : torch::autograd::Function<SharedInputProducts> {
   }
 };
 
+struct FrozenProducts : torch::autograd::Function<FrozenProducts> {
+  static variable_list forward(AutogradContext* context, const torch::Tensor& input,
+                               const std::vector<FrozenTernaryPtr>& weights,
+                               const BitNetConfig& config) {
+    const torch::Tensor x = input.reshape({-1, input.size(-1)}).contiguous();
+    std::vector<bitnet::TernaryWeight> packed;
+    c10::List<c10::IValue> kept(c10::AnyType::get());
+    for (const FrozenTernaryPtr& weight : weights) {
+      packed.push_back(weight->weight);
+      kept.push_back(c10::IValue::make_capsule(weight));
+    }
+    variable_list outputs;
+    integer_products(x, packed, config, outputs);
+    restore_leading_dimensions(input, outputs);
+    context->saved_data["weights"] = kept;
+    context->saved_data["shape"] = input.sizes().vec();
+    return outputs;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& output_gradients) {
+    const std::vector<std::int64_t> shape = context->saved_data["shape"].toIntVector();
+    const c10::List<c10::IValue> weights = context->saved_data["weights"].toList();
+    torch::Tensor dx = torch::zeros(shape).view({-1, shape.back()});
+    for (std::size_t i = 0; i < output_gradients.size(); ++i) {
+      const c10::IValue kept = weights.get(i);
+      Tensor w = dequantize_weights(static_cast<const FrozenTernary&>(*kept.toCapsule()).weight);
+      const torch::Tensor w_hat =
+          torch::from_blob(w.data.data(), {output_gradients[i].size(-1), shape.back()});
+      add_matmul_nn(dx, output_gradients[i].reshape({-1, output_gradients[i].size(-1)}), w_hat);
+    }
+    return {dx.view(shape), {}, {}};
+  }
+};
+
 }  // namespace
+
+std::vector<torch::Tensor> bit_linear(const torch::Tensor& x,
+                                      const std::vector<FrozenTernaryPtr>& weights,
+                                      const BitNetConfig& config) {
+  if (!runs_fused(x)) {
+    throw UnsupportedError("bit_linear: expected float32 on the CPU before packed weights");
+  }
+  for (const FrozenTernaryPtr& weight : weights) {
+    if (x.dim() == 0 || static_cast<std::size_t>(x.size(-1)) != weight->weight.in_features()) {
+      throw ShapeMismatch(message("bit_linear: expected an input of ", weight->weight.in_features(),
+                                  " features, found ", x.sizes()));
+    }
+  }
+  return FrozenProducts::apply(x, weights, config);
+}
 
 std::vector<torch::Tensor> bit_linear(const torch::Tensor& x,
                                       const std::vector<torch::Tensor>& weights,

@@ -4,6 +4,7 @@
 #include <bitnet/error.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -37,7 +38,7 @@ bool is_stored_ternary(const SourceWeight& weight) {
 /// Latents whose absmean is the scale that the trits have: the mean of their magnitudes is
 /// (1 - sparsity) times one of them.
 torch::Tensor latents_of_trits(const ModelSource& source, const SourceWeight& weight) {
-  const auto reader = open_projection(source, weight, Runtime::serial(), {});
+  const auto reader = open_projection(source, weight, Runtime::serial(), [](std::uint64_t) {});
   const auto rows = static_cast<std::int64_t>(weight.name.rows);
   const auto columns = static_cast<std::int64_t>(weight.name.columns);
   torch::Tensor trits = torch::empty({rows, columns}, torch::kInt8);
@@ -82,25 +83,69 @@ void copy_companions(const fs::path& from, const fs::path& to) {
   }
 }
 
+bool has_projection_norms(const ModelSource& source) {
+  return std::ranges::any_of(source.weights(), [](const SourceWeight& weight) {
+    return weight.name.role == WeightRole::norm && !weight.name.required;
+  });
+}
+
+const SourceWeight& required_weight(const ModelSource& source, const std::string& name) {
+  const SourceWeight* const weight = source.find(name);
+  if (weight == nullptr) {
+    throw FormatError(
+        message(source.checkpoint().path().string(), ": expected a weight ", name, ", found none"));
+  }
+  return *weight;
+}
+
+/// Into the model's parameters, by name.
+void copy_weights(const ModelSource& source, TransformerImpl& model) {
+  const torch::NoGradGuard no_grad;
+  for (auto& parameter : model.named_parameters()) {
+    const SourceWeight& weight = required_weight(source, parameter.key());
+    const torch::Tensor values =
+        is_stored_ternary(weight) ? latents_of_trits(source, weight) : floats_of(source, weight);
+    parameter.value().copy_(values.view(parameter.value().sizes()));
+  }
+}
+
+bitnet::TernaryWeight packed_projection(const ModelSource& source, const std::string& name) {
+  const SourceWeight& weight = required_weight(source, name + ".weight");
+  const auto reader = open_projection(source, weight, Runtime::serial(), [](std::uint64_t) {});
+  std::vector<std::int8_t> trits(weight.name.rows * weight.name.columns);
+  std::vector<float> floats(weight.name.columns);
+  for (std::size_t row = 0; row < weight.name.rows; ++row) {
+    reader->read_row(row, floats.data(), trits.data() + row * weight.name.columns);
+  }
+  const float scale = reader->scale();
+  return bitnet::TernaryWeight::pack(trits, weight.name.rows, weight.name.columns,
+                                     std::span(&scale, 1));
+}
+
 }  // namespace
 
 Transformer load_transformer(const Checkpoint& checkpoint) {
   const ModelSource source(checkpoint, {}, Runtime::serial());
-  Transformer model(source.config());
-  const torch::NoGradGuard no_grad;
-  for (auto& parameter : model->named_parameters()) {
-    const SourceWeight* const weight = source.find(parameter.key());
-    if (weight == nullptr) {
-      throw FormatError(message(checkpoint.path().string(), ": expected a weight ", parameter.key(),
-                                ", found none"));
-    }
-    const torch::Tensor values =
-        is_stored_ternary(*weight) ? latents_of_trits(source, *weight) : floats_of(source, *weight);
-    parameter.value().copy_(values.view(parameter.value().sizes()));
-  }
+  Transformer model(source.config(),
+                    TransformerOptions{.projection_norms = has_projection_norms(source)});
+  copy_weights(source, *model);
   return model;
 }
 
+Transformer load_frozen_transformer(const Checkpoint& checkpoint) {
+  const ModelSource source(checkpoint, {}, Runtime::serial());
+  const auto packed = [&](const std::string& name) {
+    return c10::make_intrusive<FrozenTernary>(packed_projection(source, name));
+  };
+  Transformer model(
+      source.config(),
+      TransformerOptions{.projection_norms = has_projection_norms(source), .packed = packed});
+  copy_weights(source, *model);
+  for (torch::Tensor& parameter : model->parameters()) {
+    parameter.requires_grad_(false);
+  }
+  return model;
+}
 void save_transformer(const TransformerImpl& model, const fs::path& folder,
                       const fs::path& companions) {
   fs::create_directories(folder);

@@ -4,6 +4,7 @@
 #include <bitnet/train/transformer.h>
 #include <torch/torch.h>
 
+#include <array>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -52,13 +53,19 @@ double rope_factor(const ModelConfig& config) {
   return config.rope_scaling.empty() ? 1 : config.rope_scaling_factor;
 }
 
+/// In order of computation.
+constexpr std::array kProjections = {&TransformerLayer::q_proj,    &TransformerLayer::k_proj,
+                                     &TransformerLayer::v_proj,    &TransformerLayer::o_proj,
+                                     &TransformerLayer::gate_proj, &TransformerLayer::up_proj,
+                                     &TransformerLayer::down_proj};
+
 std::string without_weight(const std::string& name) {
   return name.substr(0, name.size() - std::string(".weight").size());
 }
 
 }  // namespace
 
-TransformerImpl::TransformerImpl(ModelConfig config, double initializer_range)
+TransformerImpl::TransformerImpl(ModelConfig config, const TransformerOptions& options)
     : config_(std::move(config)),
       arithmetic_(BitNetConfig::b158().with_eps(static_cast<float>(config_.rms_norm_eps))),
       rotary_(static_cast<std::int64_t>(config_.head_dim), config_.rope_theta, rope_factor(config_),
@@ -74,13 +81,13 @@ TransformerImpl::TransformerImpl(ModelConfig config, double initializer_range)
   std::map<std::string, torch::Tensor> parameters;      // by GGUF name
   std::map<std::string, std::string> projection_names;  // GGUF to Hugging Face
   for (const WeightName& name : weight_names(config_, family)) {
-    if (!name.required) {
-      continue;
-    }
-    const torch::Tensor value = initial_value(name, initializer_range);
-    register_at(*this, name.hugging_face, value);
-    parameters[name.gguf] = value;
     projection_names[name.gguf] = without_weight(name.hugging_face);
+    const bool is_packed = options.packed && name.role == WeightRole::projection;
+    if ((name.required || options.projection_norms) && !is_packed) {
+      const torch::Tensor value = initial_value(name, options.initializer_range);
+      register_at(*this, name.hugging_face, value);
+      parameters[name.gguf] = value;
+    }
   }
   const auto find = [&](const std::string& name) {
     const auto found = parameters.find(name + ".weight");
@@ -94,8 +101,15 @@ TransformerImpl::TransformerImpl(ModelConfig config, double initializer_range)
   for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) {
     const std::string prefix = message("blk.", i, ".");
     const auto linear = [&](const char* name) {
-      return TernaryLinear{projection_names.at(prefix + name + ".weight"), find(prefix + name),
-                           find(prefix + name + "_norm_in")};
+      TernaryLinear linear{.name = projection_names.at(prefix + name + ".weight"),
+                           .weight = find(prefix + name),
+                           .packed = {},
+                           .norm = find(prefix + name + "_norm_in"),
+                           .update = {}};
+      if (options.packed) {
+        linear.packed = options.packed(linear.name);
+      }
+      return linear;
     };
     const auto gain = [&](const char* name) { return find(prefix + name); };
     const std::uint64_t pattern = config_.sliding_window_pattern;
@@ -122,13 +136,43 @@ TransformerImpl::TransformerImpl(ModelConfig config, double initializer_range)
 std::vector<TernaryLinear> TransformerImpl::projections() const {
   std::vector<TernaryLinear> all;
   for (const TransformerLayer& layer : layers_) {
-    for (const TernaryLinear* projection :
-         {&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.o_proj, &layer.gate_proj,
-          &layer.up_proj, &layer.down_proj}) {
-      all.push_back(*projection);
+    for (const auto member : kProjections) {
+      all.push_back(layer.*member);
     }
   }
   return all;
+}
+
+void TransformerImpl::add_low_rank_updates(std::int64_t rank, double scale,
+                                           const std::vector<std::string>& target_modules) {
+  for (const std::string& target : target_modules) {
+    bool found = false;
+    for (TransformerLayer& layer : layers_) {
+      for (const auto member : kProjections) {
+        TernaryLinear& projection = layer.*member;
+        if (!projection.name.ends_with("." + target)) {
+          continue;
+        }
+        found = true;
+        const std::int64_t rows = projection.packed ? projection.packed->weight.out_features()
+                                                    : projection.weight.size(0);
+        const std::int64_t columns =
+            projection.packed ? projection.packed->weight.in_features() : projection.weight.size(1);
+        const double bound = 1 / std::sqrt(static_cast<double>(columns));
+        projection.update = {torch::empty({rank, columns}).uniform_(-bound, bound),
+                             torch::zeros({rows, rank}), scale};
+        register_at(*this, projection.name + ".lora_A.weight", projection.update.a);
+        register_at(*this, projection.name + ".lora_B.weight", projection.update.b);
+      }
+    }
+    if (!found) {
+      throw InvalidArgument(
+          message("target module: expected q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj or "
+                  "down_proj, "
+                  "found ",
+                  target));
+    }
+  }
 }
 
 // ---- The forward pass; src/model/transformer.cpp is its counterpart ----
@@ -190,19 +234,45 @@ std::vector<torch::Tensor> TransformerImpl::project(
     const std::vector<const TernaryLinear*>& projections) {
   try {
     const torch::Tensor normed = norm(x, gain);
-    std::vector<torch::Tensor> weights;
     std::vector<torch::Tensor> results;
-    for (const TernaryLinear* projection : projections) {
-      if (projection->norm.defined()) {
+    if (projections.front()->norm.defined()) {
+      for (const TernaryLinear* projection : projections) {
         const torch::Tensor input = rms_norm(normed, projection->norm, config_.rms_norm_eps);
-        results.push_back(bit_linear(input, {projection->weight}, arithmetic_, lambda_)[0]);
+        results.push_back(multiply(input, {projection})[0]);
       }
-      weights.push_back(projection->weight);
+    } else {
+      results = multiply(normed, projections);
     }
-    return results.empty() ? bit_linear(normed, weights, arithmetic_, lambda_) : results;
+    for (std::size_t i = 0; i < projections.size(); ++i) {
+      if (const LowRankUpdate& update = projections[i]->update; update.a.defined()) {
+        const torch::Tensor inner = float_linear(normed, update.a);
+        results[i] = results[i] + float_linear(inner, update.b) * update.scale;
+      }
+    }
+    return results;
   } catch (const QuantizationError& error) {
     throw QuantizationError(message(projections.front()->name, ": ", error.what()));
   }
+}
+
+std::vector<torch::Tensor> TransformerImpl::multiply(
+    const torch::Tensor& x, const std::vector<const TernaryLinear*>& projections) {
+  if (projections.front()->packed) {
+    std::vector<FrozenTernaryPtr> weights;
+    for (const TernaryLinear* projection : projections) {
+      weights.push_back(projection->packed);
+    }
+    return bit_linear(x, weights, arithmetic_);
+  }
+  std::vector<torch::Tensor> weights;
+  for (const TernaryLinear* projection : projections) {
+    weights.push_back(projection->weight);
+  }
+  return bit_linear(x, weights, arithmetic_, lambda_);
+}
+
+torch::Tensor TransformerImpl::float_linear(const torch::Tensor& x, const torch::Tensor& weight) {
+  return bit_linear(x, {weight}, arithmetic_, 0)[0];
 }
 
 torch::Tensor TransformerImpl::norm(const torch::Tensor& x, const torch::Tensor& gain) const {
@@ -216,8 +286,7 @@ torch::Tensor TransformerImpl::forward(const torch::Tensor& ids) {
   if (!head_.defined()) {
     throw UnsupportedError("this is an embedding model: it has no output head");
   }
-  // lambda 0: the head is never quantized.
-  return bit_linear(hidden_states(ids), {head_}, arithmetic_, 0)[0];
+  return float_linear(hidden_states(ids), head_);
 }
 
 torch::Tensor TransformerImpl::loss(const torch::Tensor& ids, const torch::Tensor& targets,

@@ -57,7 +57,7 @@ ModelConfig small_member(const ModelFamily& family) {
 /// Weights as training leaves them: gains are no ones.
 Transformer trained_model(const ModelConfig& config) {
   torch::manual_seed(7);
-  Transformer model(config, 0.05);
+  Transformer model(config, TransformerOptions{.initializer_range = 0.05});
   const torch::NoGradGuard no_grad;
   for (auto& parameter : model->parameters()) {
     if (parameter.dim() == 1) parameter.add_(torch::randn_like(parameter), 0.1);

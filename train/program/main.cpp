@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MIT
 // The program behind `bitnet train`: texts in, a ternary model out.
 #include <ATen/Parallel.h>
+#include <bitnet/checkpoint.h>
 #include <bitnet/error.h>
+#include <bitnet/tokenizer.h>
+#include <bitnet/train/model_folder.h>
 #include <bitnet/train/trainer.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -120,6 +126,28 @@ void add_optimization_options(CLI::App& app, TrainingOptions& options) {
       ->capture_default_str();
 }
 
+/// Scores `options.from` on the sources, one line for all of them.
+int score(const TrainingOptions& options, const Sources& sources) {
+  const Checkpoint checkpoint = open_checkpoint(options.from);
+  const Tokenizer tokenizer = load_tokenizer(checkpoint);
+  Transformer model = load_transformer(checkpoint);
+  model->set_lambda(options.quantize ? 1 : 0);
+  const std::filesystem::path tokens =
+      std::filesystem::temp_directory_path() / message("bitnet-tokens-", getpid(), ".safetensors");
+  write_token_file(tokens, tokenizer, sources, Runtime());
+  const TokenFile file(tokens);
+  std::filesystem::remove(tokens);  // the mapping stays
+  const EvaluationResult result =
+      evaluate(*model, file, tokenizer,
+               {.rows = static_cast<std::size_t>(options.batch_size),
+                .columns = static_cast<std::size_t>(options.context),
+                .layout = file.has_prompts() ? BatchLayout::documents : BatchLayout::stream});
+  std::cout << message(result.tokens, " tokens, ", result.bytes, " bytes: loss ", result.loss(),
+                       ", perplexity ", std::exp(result.loss()), ", ", result.bits_per_byte(),
+                       " bits per byte\n");
+  return 0;
+}
+
 int run(int argc, char** argv) {
   TrainingOptions options = configured({argv + 1, argv + argc});
   CLI::App app(kIntroduction, "bitnet train");
@@ -134,11 +162,19 @@ int run(int argc, char** argv) {
   app.add_option("--save-every", options.save_every, "Steps")->capture_default_str();
   app.add_option("--keep-checkpoints", options.keep_checkpoints)->capture_default_str();
   app.add_option("-t,--threads", threads, "Threads; 0: one per core")->capture_default_str();
+  Sources scored;
+  app.add_option("--evaluate", scored,
+                 "Do not train: say how well the model --from predicts these texts");
   std::vector<std::string> prompts;
   app.add_option("-p,--prompt", prompts, "Continue this text at each evaluation; repeatable");
   CLI11_PARSE(app, argc, argv);
   at::set_num_threads(threads > 0 ? threads
                                   : static_cast<int>(std::thread::hardware_concurrency()));
+  if (!scored.empty()) {
+    return score(options, scored);
+  }
+  options.validate();
+  std::filesystem::create_directories(options.output);
   RunLog log(options, prompts);
   log.finish(train(options, log));
   return 0;

@@ -163,7 +163,8 @@ bool RunLog::should_stop() { return interrupted; }
 
 void RunLog::finish(TrainingEnd end) {
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start_;
-  append(Json{{"event", "finish"}, {"reason", to_string(end)}, {"seconds", spent.count()}}.dump(), true);
+  append(Json{{"event", "finish"}, {"reason", to_string(end)}, {"seconds", spent.count()}}.dump(),
+         true);
   std::cout << message(draws_ ? "\n" : "", "finished (", to_string(end), ") after ",
                        duration(spent.count()), "; the model: ", options_.output.string(), "\n");
 }

@@ -5,11 +5,14 @@
 
 #include <bitnet/bit_linear.h>
 #include <bitnet/config.h>
+#include <bitnet/ternary_weight.h>
+#include <torch/custom_class.h>
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace bitnet::train {
@@ -23,6 +26,19 @@ namespace bitnet::train {
 std::vector<torch::Tensor> bit_linear(const torch::Tensor& x,
                                       const std::vector<torch::Tensor>& weights,
                                       const BitNetConfig& config, double lambda = 1);
+
+/// A packed matrix that does not learn: the base of an adapter.
+struct FrozenTernary : torch::CustomClassHolder {
+  explicit FrozenTernary(bitnet::TernaryWeight ternary) : weight(std::move(ternary)) {}
+  bitnet::TernaryWeight weight;
+};
+using FrozenTernaryPtr = c10::intrusive_ptr<FrozenTernary>;
+
+/// y_i = x̂ ŵ_iᵀ by the integer kernels, with a gradient for x alone: dx = Σ_i dy_i ŵ_i, for which
+/// each matrix is unpacked and dropped again. x float32 on the CPU.
+std::vector<torch::Tensor> bit_linear(const torch::Tensor& x,
+                                      const std::vector<FrozenTernaryPtr>& weights,
+                                      const BitNetConfig& config);
 
 /// What torch::nn::LinearOptions says, and how to quantize.
 struct BitLinearOptions {

@@ -14,6 +14,9 @@ namespace bitnet::train {
 /// those of the checkpoint. Throws what load_model throws.
 Transformer load_transformer(const Checkpoint& checkpoint);
 
+/// The same with packed projections and no parameter that learns: the base of an adapter.
+Transformer load_frozen_transformer(const Checkpoint& checkpoint);
+
 /// Writes a Hugging Face folder: model.safetensors with float32 latents, config.json and what
 /// stands in `companions` (a folder with a tokenizer; may be empty) under the names of such files.
 /// bitnet::load_model and `bitnet convert` make the same codes of it as the model itself. Each file

@@ -6,23 +6,35 @@
 #include <bitnet/checkpoint.h>
 #include <bitnet/config.h>
 #include <bitnet/model_config.h>
+#include <bitnet/train/bit_linear.h>
 #include <bitnet/train/functional.h>
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace bitnet::train {
 
+/// What a LoRA adapter adds to a projection: y += scale (x Aᵀ) Bᵀ, x as it comes from the layer's
+/// norm.
+struct LowRankUpdate {
+  torch::Tensor a;  ///< [r, K]; undefined: no update
+  torch::Tensor b;  ///< [N, r]
+  double scale = 0;
+};
+
 /// A projection of a layer, and the gain of the norm that some families put in front of it.
 struct TernaryLinear {
-  std::string name;      ///< "model.layers.0.self_attn.q_proj"
-  torch::Tensor weight;  ///< [N, K], latent
-  torch::Tensor norm;    ///< [K], or undefined
+  std::string name;         ///< "model.layers.0.self_attn.q_proj"
+  torch::Tensor weight;     ///< [N, K], latent; undefined where it is packed
+  FrozenTernaryPtr packed;  ///< instead of latents
+  torch::Tensor norm;       ///< [K], or undefined
+  LowRankUpdate update;
 };
 
 /// One layer; a norm that the family lacks is undefined.
@@ -33,15 +45,23 @@ struct TransformerLayer {
   bool sliding = false;  ///< sees ModelConfig::sliding_window positions
 };
 
+struct TransformerOptions {
+  /// Matrices are drawn from N(0, initializer_range²) by torch's generator; gains are ones.
+  double initializer_range = 0.02;
+  /// A norm in front of each projection, where the family may have them (bitnet-embedding).
+  bool projection_norms = false;
+  /// Packed projections, by name, instead of latent ones: the base of an adapter.
+  std::function<FrozenTernaryPtr(const std::string& name)> packed = {};
+};
+
 /// Parameters have the names of a Hugging Face checkpoint
 /// ("model.layers.0.self_attn.q_proj.weight"), and are float32 latents: codes and scales are made
 /// in each forward pass.
 class TransformerImpl : public torch::nn::Module {
  public:
-  /// Architectures and hidden_act decide the family, as in load_model. Matrices are drawn from
-  /// N(0, initializer_range²) by torch's generator; gains are ones. UnsupportedError for an unknown
-  /// family or RoPE scaling.
-  explicit TransformerImpl(ModelConfig config, double initializer_range = 0.02);
+  /// Architectures and hidden_act decide the family, as in load_model. UnsupportedError for an
+  /// unknown family or RoPE scaling.
+  explicit TransformerImpl(ModelConfig config, const TransformerOptions& options = {});
 
   const ModelConfig& config() const { return config_; }
 
@@ -66,6 +86,12 @@ class TransformerImpl : public torch::nn::Module {
   /// The seven of each layer, in order of computation.
   std::vector<TernaryLinear> projections() const;
 
+  /// Puts an update with parameters NAME.lora_A.weight and NAME.lora_B.weight beside each
+  /// projection whose last name is listed: A as PEFT draws it, B zero. InvalidArgument when a name
+  /// fits none.
+  void add_low_rank_updates(std::int64_t rank, double scale,
+                            const std::vector<std::string>& target_modules);
+
  private:
   torch::Tensor attention(const TransformerLayer& layer, const torch::Tensor& states);
   torch::Tensor feed_forward(const TransformerLayer& layer, const torch::Tensor& states);
@@ -73,6 +99,10 @@ class TransformerImpl : public torch::nn::Module {
   /// of their own.
   std::vector<torch::Tensor> project(const torch::Tensor& x, const torch::Tensor& gain,
                                      const std::vector<const TernaryLinear*>& projections);
+  std::vector<torch::Tensor> multiply(const torch::Tensor& x,
+                                      const std::vector<const TernaryLinear*>& projections);
+  /// Of weights that are never quantized: the head, low-rank updates.
+  torch::Tensor float_linear(const torch::Tensor& x, const torch::Tensor& weight);
   torch::Tensor norm(const torch::Tensor& x, const torch::Tensor& gain) const;
 
   ModelConfig config_;
