@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -47,6 +48,9 @@ TEST(ReadmeCommands, ExistWithTheirOptions) {
   ASSERT_FALSE(commands.empty());
   for (const std::vector<std::string>& words : commands) {
     ASSERT_GE(words.size(), 2U);
+    // A program of its own, which is built where libtorch is.
+    const std::string own_program = std::string(BITNET_PROGRAM) + "-" + words[1];
+    if (words[1].starts_with("train") && !std::filesystem::exists(own_program)) continue;
     const Result help = run("'" BITNET_PROGRAM "' " + words[1] + " --help");
     EXPECT_EQ(help.status, 0) << words[1];
     for (const std::string& word : words) {

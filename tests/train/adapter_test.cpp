@@ -29,8 +29,9 @@ TEST(FrozenBitLinear, GradientOfTheInputIsThatOfLatentWeights) {
       quantize_weights(TensorView(w.data_ptr<float>(), {24, 40}), b158);
   const torch::Tensor x = torch::randn({3, 7, 40}).requires_grad_();
   const torch::Tensor x_of_latents = x.detach().clone().requires_grad_();
-  const torch::Tensor y = bit_linear(x, {c10::make_intrusive<FrozenTernary>(packed)}, b158)[0];
-  const torch::Tensor expected = bit_linear(x_of_latents, {w}, b158)[0];
+  const torch::Tensor y =
+      bit_linear(x, std::vector{c10::make_intrusive<FrozenTernary>(packed)}, b158)[0];
+  const torch::Tensor expected = bit_linear(x_of_latents, std::vector{w}, b158)[0];
   EXPECT_TRUE(y.equal(expected));
   const torch::Tensor direction = torch::randn_like(y);
   y.backward(direction);
