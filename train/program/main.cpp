@@ -166,7 +166,7 @@ int run(int argc, char** argv) {
   app.add_option("--evaluate", scored,
                  "Do not train: say how well the model --from predicts these texts");
   std::vector<std::string> prompts;
-  app.add_option("-p,--prompt", prompts, "Continue this text at each evaluation; repeatable");
+  app.add_option("-p,--prompt", prompts, "Continue this text at each checkpoint; repeatable");
   CLI11_PARSE(app, argc, argv);
   at::set_num_threads(threads > 0 ? threads
                                   : static_cast<int>(std::thread::hardware_concurrency()));

@@ -137,15 +137,15 @@ void RunLog::on_evaluation(const EvaluationReport& report) {
 void RunLog::on_checkpoint(std::int64_t step, const std::filesystem::path& folder) {
   append(
       Json{{"event", "checkpoint"}, {"step", step}, {"folder", folder.filename().string()}}.dump());
-  write_samples(step);
+  write_samples(step, folder);
 }
 
 /// The engine continues the prompts: what is trained here runs there.
-void RunLog::write_samples(std::int64_t step) {
+void RunLog::write_samples(std::int64_t step, const std::filesystem::path& folder) {
   if (prompts_.empty() || !options_.quantize) {
     return;
   }
-  const Checkpoint checkpoint = open_checkpoint(options_.output);
+  const Checkpoint checkpoint = open_checkpoint(folder);
   const auto model = load_model(checkpoint, Runtime::serial());
   const Tokenizer tokenizer = load_tokenizer(checkpoint);
   for (const std::string& prompt : prompts_) {

@@ -27,7 +27,7 @@ class RunLog : public TrainingObserver {
  private:
   /// Adds a line to metrics.jsonl and renews report.html, the latter now and then.
   void append(const std::string& line, bool is_final = false);
-  void write_samples(std::int64_t step);
+  void write_samples(std::int64_t step, const std::filesystem::path& folder);
 
   TrainingOptions options_;
   std::vector<std::string> prompts_;

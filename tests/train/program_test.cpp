@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// The programs behind `bitnet train-tokenizer` and `bitnet train`, as a user calls them. Oracles: a
+// run that nobody disturbed, for one that was killed; the engine, for what a trained model writes.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/run_program.h"
+#include "formats/temporary_folder.h"
+
+namespace bitnet {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read_bytes(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+class TrainProgram : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string text;
+    for (int i = 0; i < 300; ++i) text += "The quick brown fox jumps over the lazy dog.\n";
+    folder.write("text.txt", text);
+    const ProgramResult tokenizer =
+        run_program({"train-tokenizer", "--data", folder / "text.txt", "--vocab-size", "300", "-o",
+                     folder / "tokenizer"});
+    ASSERT_EQ(tokenizer.exit_status, 0) << tokenizer.err;
+  }
+
+  std::vector<std::string> train(const std::string& output, const std::string& steps = "60") const {
+    return {"train",
+            "-o",
+            folder / output,
+            "--data",
+            folder / "text.txt",
+            "--tokenizer",
+            folder / "tokenizer",
+            "--dev",
+            folder / "text.txt",
+            "--threads",
+            "1",
+            "--hidden-size",
+            "64",
+            "--intermediate-size",
+            "96",
+            "--num-hidden-layers",
+            "2",
+            "--num-attention-heads",
+            "2",
+            "--num-key-value-heads",
+            "1",
+            "--head-dim",
+            "32",
+            "--batch-size",
+            "4",
+            "--context",
+            "32",
+            "--steps",
+            steps,
+            "--warmup-steps",
+            "5",
+            "--learning-rate",
+            "4e-3",
+            "--save-every",
+            "10",
+            "--evaluate-every",
+            "30"};
+  }
+
+  test::TemporaryFolder folder;
+};
+
+TEST_F(TrainProgram, TrainsReportsAndTheEngineRunsIt) {
+  std::vector<std::string> arguments = train("run", "250");
+  arguments.insert(arguments.end(), {"--prompt", "The quick"});
+  const ProgramResult trained = run_program(arguments);
+  ASSERT_EQ(trained.exit_status, 0) << trained.err;
+  EXPECT_NE(trained.out.find("finished (steps)"), std::string::npos) << trained.out;
+  std::vector<std::string> events;
+  std::ifstream metrics(folder / "run/metrics.jsonl");
+  for (std::string line; std::getline(metrics, line);) {
+    events.push_back(nlohmann::json::parse(line).at("event"));
+  }
+  EXPECT_EQ(events.front(), "start");
+  EXPECT_EQ(events.back(), "finish");
+  for (const char* event : {"step", "evaluation", "checkpoint", "sample"}) {
+    EXPECT_NE(std::ranges::find(events, event), events.end()) << event;
+  }
+  EXPECT_NE(read_bytes(folder / "run/report.html").find("<svg"), std::string::npos);
+  // The one text begins with BOS once, which is too seldom to learn.
+  const ProgramResult written = run_program(
+      {"run", "-m", folder / "run", "-p", "The quick brown", "-n", "8", "--temp", "0", "--no-bos"});
+  EXPECT_EQ(written.exit_status, 0) << written.err;
+  EXPECT_NE(written.out.find(" fox jumps"), std::string::npos) << written.out;
+}
+
+TEST_F(TrainProgram, AKilledRunEndsAsIfNobodyHadKilledIt) {
+  ASSERT_EQ(run_program(train("whole")).exit_status, 0);
+  std::string command = "timeout --signal=KILL 1 '" BITNET_TRAIN_PROGRAM "'";
+  const std::vector<std::string> arguments = train("killed");
+  for (std::size_t i = 1; i < arguments.size(); ++i) command += " '" + arguments[i] + "'";
+  ASSERT_NE(std::system((command + " > /dev/null 2>&1").c_str()), -1);
+  ASSERT_EQ(run_program(train("killed")).exit_status, 0);
+  for (const char* name : {"model.safetensors", "optimizer.safetensors"}) {
+    EXPECT_EQ(read_bytes(folder / "whole/checkpoint-000060" / name),
+              read_bytes(folder / "killed/checkpoint-000060" / name))
+        << name;
+  }
+}
+
+TEST_F(TrainProgram, ErrorsSayWhatIsWrong) {
+  const auto error_of = [](const std::vector<std::string>& arguments) {
+    const ProgramResult result = run_program(arguments);
+    EXPECT_NE(result.exit_status, 0);
+    return result.err;
+  };
+  EXPECT_NE(error_of({"train", "--data", folder / "text.txt"}).find("output: expected a folder"),
+            std::string::npos);
+  EXPECT_NE(error_of({"train", "-o", folder / "x", "--data", folder / "text.txt"})
+                .find("bitnet: error: tokenizer"),
+            std::string::npos);
+  folder.write("bad.json", std::string(R"({"steps": "many"})"));
+  EXPECT_NE(error_of({"train", folder / "bad.json"}).find("\"steps\""), std::string::npos);
+  EXPECT_NE(error_of({"train", folder / "missing.json"}).find("cannot be read"), std::string::npos);
+  EXPECT_NE(error_of({"train-tokenizer", "--data", folder / "none.txt", "-o", folder / "t"})
+                .find("bitnet: error:"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace bitnet
