@@ -76,7 +76,8 @@ TEST_F(Prose, TextGoesToStandardOutputAndNothingElse) {
   const Checkpoint checkpoint = open_checkpoint(kProse);
   const auto model = load_model(checkpoint, Runtime::serial());
   const Tokenizer tokenizer = load_tokenizer(checkpoint);
-  GenerationConfig config;
+  GenerationConfig config = load_generation_config(checkpoint);
+  EXPECT_EQ(config.top_p, 0.95F);
   config.max_new_tokens = 30;
   config.temperature = 0.8F;
   config.seed = 11;
