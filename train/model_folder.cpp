@@ -2,9 +2,12 @@
 #include <bitnet/train/model_folder.h>
 
 #include <bitnet/error.h>
+#include <bitnet/lora.h>
+#include <bitnet/train/adapter.h>
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -18,6 +21,7 @@
 #include "model/hugging_face_config.h"
 #include "model/model_source.h"
 #include "model/projection_reader.h"
+#include "run_folder.h"
 
 namespace bitnet::train {
 namespace {
@@ -146,6 +150,43 @@ Transformer load_frozen_transformer(const Checkpoint& checkpoint) {
   }
   return model;
 }
+void save_learned(const TransformerImpl& model, const fs::path& folder,
+                  const fs::path& companions) {
+  const LoraAdapter adapter = lora_of(model);
+  if (adapter.matrices.empty()) {
+    save_transformer(model, folder, companions);
+  } else {
+    save_lora(adapter, folder);
+  }
+}
+
+void restore_learned(TransformerImpl& model, const fs::path& folder) {
+  const bool is_adapter = !lora_of(model).matrices.empty();
+  const Checkpoint file =
+      open_checkpoint(folder / (is_adapter ? "adapter_model.safetensors" : "model.safetensors"));
+  for (auto& parameter : model.named_parameters()) {
+    if (parameter.value().requires_grad()) {
+      read_into(file, (is_adapter ? "base_model.model." : "") + parameter.key(), parameter.value());
+    }
+  }
+}
+
+void read_into(const Checkpoint& file, const std::string& name, torch::Tensor target) {
+  const std::vector<std::size_t> dims(target.sizes().begin(), target.sizes().end());
+  const StoredTensor* const stored = file.find(name);
+  if (stored == nullptr || stored->encoding != Encoding::f32 || stored->shape != Shape(dims)) {
+    throw FormatError(message(file.path().string(), ": expected ", name, " as float32 ",
+                              Shape(dims).to_string(), ", found ",
+                              stored == nullptr
+                                  ? std::string("none")
+                                  : stored->type_name + " " + stored->shape.to_string()));
+  }
+  torch::Tensor values = torch::empty(target.sizes());
+  std::memcpy(values.data_ptr<float>(), stored->bytes.data(), stored->bytes.size());
+  const torch::NoGradGuard no_grad;
+  target.copy_(values);
+}
+
 void save_transformer(const TransformerImpl& model, const fs::path& folder,
                       const fs::path& companions) {
   fs::create_directories(folder);

@@ -6,7 +6,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -54,22 +53,6 @@ void save_moments(const AdamW& optimizer, const fs::path& path) {
   writer.commit();
 }
 
-/// The tensor of that name, which must be float32 and of the target's shape.
-void read_into(const Checkpoint& file, const std::string& name, torch::Tensor target) {
-  const StoredTensor* const stored = file.find(name);
-  if (stored == nullptr || stored->encoding != Encoding::f32 || stored->shape != shape_of(target)) {
-    throw FormatError(message(file.path().string(), ": expected ", name, " as float32 ",
-                              shape_of(target).to_string(), ", found ",
-                              stored == nullptr
-                                  ? std::string("none")
-                                  : stored->type_name + " " + stored->shape.to_string()));
-  }
-  torch::Tensor values = torch::empty(target.sizes());
-  std::memcpy(values.data_ptr<float>(), stored->bytes.data(), stored->bytes.size());
-  const torch::NoGradGuard no_grad;
-  target.copy_(values);
-}
-
 }  // namespace
 
 std::vector<fs::path> RunFolder::checkpoints() const {
@@ -100,7 +83,8 @@ fs::path RunFolder::save(const TransformerImpl& model, const AdamW& optimizer,
   const fs::path target = folder_ / name_of_step(state.step);
   const fs::path partial = folder_ / ("partial-" + target.filename().string());
   fs::remove_all(partial);
-  save_transformer(model, partial, tokenizer);
+  fs::create_directories(partial);
+  save_learned(model, partial, tokenizer);
   save_moments(optimizer, partial / kMoments);
   const nlohmann::ordered_json json = {{"step", state.step},
                                        {"tokens", state.tokens},
@@ -121,10 +105,7 @@ fs::path RunFolder::save(const TransformerImpl& model, const AdamW& optimizer,
 
 TrainingState RunFolder::load(const fs::path& checkpoint, TransformerImpl& model,
                               AdamW& optimizer) {
-  const Checkpoint weights = open_checkpoint(checkpoint / "model.safetensors");
-  for (auto& parameter : model.named_parameters()) {
-    read_into(weights, parameter.key(), parameter.value());
-  }
+  restore_learned(model, checkpoint);
   const Checkpoint moments = open_checkpoint(checkpoint / kMoments);
   for (const AdamWState& state : optimizer.states()) {
     read_into(moments, "first_moment." + state.name, state.first_moment);

@@ -39,10 +39,17 @@ fs::path tokenizer_folder(const TrainingOptions& options) {
 }
 
 Transformer initial_model(const TrainingOptions& options, const Tokenizer& tokenizer) {
+  torch::manual_seed(options.seed);
+  if (options.lora_rank != 0) {
+    Transformer model = load_frozen_transformer(open_checkpoint(options.from));
+    model->add_low_rank_updates(options.lora_rank,
+                                options.lora_alpha / static_cast<double>(options.lora_rank),
+                                options.lora_targets);
+    return model;
+  }
   if (!options.from.empty()) {
     return load_transformer(open_checkpoint(options.from));
   }
-  torch::manual_seed(options.seed);
   ModelConfig config = options.model;
   config.vocab_size = std::max<std::uint64_t>(config.vocab_size, tokenizer.vocab_size());
   config.max_position_embeddings = std::max<std::uint64_t>(
@@ -57,7 +64,9 @@ Transformer initial_model(const TrainingOptions& options, const Tokenizer& token
 AdamW optimizer_of(const Transformer& model) {
   AdamW::NamedParameters parameters;
   for (const auto& parameter : model->named_parameters()) {
-    parameters.emplace_back(parameter.key(), parameter.value());
+    if (parameter.value().requires_grad()) {
+      parameters.emplace_back(parameter.key(), parameter.value());
+    }
   }
   return AdamW(parameters);
 }
@@ -154,7 +163,9 @@ class Trainer {
       start.parameters += parameter.numel();
     }
     for (const TernaryLinear& projection : model_->projections()) {
-      start.ternary_parameters += projection.weight.numel();
+      start.ternary_parameters += projection.out_features() * projection.in_features();
+      start.parameters +=
+          projection.packed ? projection.out_features() * projection.in_features() : 0;
     }
     observer_.on_start(start);
   }
@@ -235,7 +246,7 @@ class Trainer {
 
   void evaluate_dev() {
     if (!dev_) {
-      save_transformer(*model_, options_.output, tokenizer_folder_);
+      save_learned(*model_, options_.output, tokenizer_folder_);
       return;
     }
     model_->set_lambda(options_.quantize ? 1 : 0);
@@ -245,7 +256,7 @@ class Trainer {
     if (best) {
       state_.best_loss = result.loss();
       state_.evaluations_since_best = 0;
-      save_transformer(*model_, options_.output, tokenizer_folder_);
+      save_learned(*model_, options_.output, tokenizer_folder_);
     } else {
       ++state_.evaluations_since_best;
     }

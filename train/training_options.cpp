@@ -26,6 +26,9 @@ void for_each_field(Options& options, const Field& field) {
   field("from", options.from);
   field("quantize", options.quantize);
   field("lambda_warmup", options.lambda_warmup);
+  field("lora_rank", options.lora_rank);
+  field("lora_alpha", options.lora_alpha);
+  field("lora_targets", options.lora_targets);
   field("batch_size", options.batch_size);
   field("context", options.context);
   field("accumulate", options.accumulate);
@@ -90,6 +93,11 @@ void require(bool holds, const char* field, const auto& found, const char* expec
 void TrainingOptions::validate() const {
   require(!output.empty(), "output", "none", "a folder");
   require(!data.empty(), "data", "none", "texts to learn");
+  require(lora_rank >= 0, "lora_rank", lora_rank, "a positive number, or 0 for no adapter");
+  require(lora_rank == 0 || !from.empty(), "from", "none",
+          "the model that the adapter stands beside");
+  require(lora_rank == 0 || (quantize && lambda_warmup == 0), "lora_rank", lora_rank,
+          "0 with a float model or lambda_warmup");
   require(batch_size > 0, "batch_size", batch_size, "a positive number");
   require(context > 0, "context", context, "a positive number");
   require(accumulate > 0, "accumulate", accumulate, "a positive number");

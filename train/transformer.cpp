@@ -154,10 +154,8 @@ void TransformerImpl::add_low_rank_updates(std::int64_t rank, double scale,
           continue;
         }
         found = true;
-        const std::int64_t rows = projection.packed ? projection.packed->weight.out_features()
-                                                    : projection.weight.size(0);
-        const std::int64_t columns =
-            projection.packed ? projection.packed->weight.in_features() : projection.weight.size(1);
+        const std::int64_t rows = projection.out_features();
+        const std::int64_t columns = projection.in_features();
         const double bound = 1 / std::sqrt(static_cast<double>(columns));
         projection.update = {torch::empty({rank, columns}).uniform_(-bound, bound),
                              torch::zeros({rows, rank}), scale};

@@ -4,6 +4,8 @@
 #include <bitnet/config.h>
 #include <torch/torch.h>
 
+#include <cmath>
+
 #include "functional/fake_quantize.h"
 
 namespace bitnet::train {
@@ -15,6 +17,13 @@ TritCensus::Count TritCensus::count(const TransformerImpl& model) {
   std::int64_t all = 0;
   std::vector<torch::Tensor> trits;
   for (const TernaryLinear& projection : model.projections()) {
+    if (projection.packed) {  // never changes
+      zeros +=
+          std::llround(projection.packed->weight.sparsity() *
+                       static_cast<double>(projection.out_features() * projection.in_features()));
+      all += projection.out_features() * projection.in_features();
+      continue;
+    }
     trits.push_back(
         fake_quantize_weights(projection.weight, BitNetConfig::b158(), 1).sign().to(torch::kInt8));
     zeros += (trits.back() == 0).sum().item<std::int64_t>();

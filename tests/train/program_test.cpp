@@ -119,6 +119,54 @@ TEST_F(TrainProgram, AKilledRunEndsAsIfNobodyHadKilledIt) {
   }
 }
 
+TEST_F(TrainProgram, AnAdapterIsTrainedRunAndResumed) {
+  ASSERT_EQ(run_program(train("base")).exit_status, 0);
+  folder.write("other.txt", std::string(6000, 'z') + "\n");
+  const auto adapter = [&](const std::string& output, const std::string& steps) {
+    return std::vector<std::string>{"train",
+                                    "-o",
+                                    folder / output,
+                                    "--from",
+                                    folder / "base",
+                                    "--data",
+                                    folder / "other.txt",
+                                    "--threads",
+                                    "1",
+                                    "--lora-rank",
+                                    "4",
+                                    "--batch-size",
+                                    "4",
+                                    "--context",
+                                    "32",
+                                    "--steps",
+                                    steps,
+                                    "--schedule",
+                                    "constant",
+                                    "--learning-rate",
+                                    "1e-2",
+                                    "--save-every",
+                                    "20",
+                                    "--prompt",
+                                    "z"};
+  };
+  const ProgramResult trained = run_program(adapter("adapter", "40"));
+  ASSERT_EQ(trained.exit_status, 0) << trained.err;
+  EXPECT_FALSE(fs::exists(folder / "adapter/model.safetensors"));
+  const auto continuation = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"run", "-m", folder / "base", "-p", "zzzz",
+                                          "-n",  "8",  "--temp",        "0",  "--no-bos"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments).out;
+  };
+  EXPECT_EQ(continuation({"--lora", folder / "adapter"}), "zzzzzzzz\n");
+  EXPECT_NE(continuation({}), "zzzzzzzz\n");
+
+  fs::remove_all(folder / "adapter/checkpoint-000040");
+  const std::string before = read_bytes(folder / "adapter/adapter_model.safetensors");
+  ASSERT_EQ(run_program(adapter("adapter", "40")).exit_status, 0);
+  EXPECT_EQ(read_bytes(folder / "adapter/adapter_model.safetensors"), before);
+}
+
 TEST_F(TrainProgram, ErrorsSayWhatIsWrong) {
   const auto error_of = [](const std::vector<std::string>& arguments) {
     const ProgramResult result = run_program(arguments);

@@ -35,6 +35,7 @@ on where its newest checkpoint stands, with the same result bit by bit.
   bitnet train-tokenizer -o runs/tokenizer --data texts/ --vocab-size 4096
   bitnet train -o runs/prose --data texts/ --dev dev.txt --tokenizer runs/tokenizer --epochs 3
   bitnet train -o runs/tuned --from runs/prose --data mine.txt --learning-rate 2e-4
+  bitnet train -o runs/style --from model.gguf --tokenizer models/hf --data letters/ --lora-rank 16
   bitnet train -o runs/converted --from ./Llama --data texts/ --lambda-warmup 1000)";
 
 ModelConfig small_model() {
@@ -96,6 +97,13 @@ void add_model_options(CLI::App& app, TrainingOptions& options) {
                "Train a float model: the twin to compare a ternary one with");
   app.add_option("--lambda-warmup", options.lambda_warmup,
                  "Steps in which quantization sets in, for float checkpoints")
+      ->capture_default_str();
+  app.add_option("--lora-rank", options.lora_rank,
+                 "Train a LoRA adapter of this rank beside --from, which stays as it is; 0: none")
+      ->capture_default_str();
+  app.add_option("--lora-alpha", options.lora_alpha, "The adapter counts alpha / rank")
+      ->capture_default_str();
+  app.add_option("--lora-targets", options.lora_targets, "Projections that get one")
       ->capture_default_str();
 }
 

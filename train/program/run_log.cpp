@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <bitnet/error.h>
 #include <bitnet/generation.h>
+#include <bitnet/lora.h>
 #include <bitnet/train/training_report.h>
 #include <unistd.h>
 
@@ -145,8 +146,13 @@ void RunLog::write_samples(std::int64_t step, const std::filesystem::path& folde
   if (prompts_.empty() || !options_.quantize) {
     return;
   }
-  const Checkpoint checkpoint = open_checkpoint(folder);
-  const auto model = load_model(checkpoint, Runtime::serial());
+  const bool is_adapter = options_.lora_rank != 0;
+  const Checkpoint checkpoint = open_checkpoint(is_adapter ? options_.from : folder);
+  LoadOptions loading;
+  if (is_adapter) {
+    loading.lora = {{load_lora(folder)}};
+  }
+  const auto model = load_model(checkpoint, Runtime::serial(), loading);
   const Tokenizer tokenizer = load_tokenizer(checkpoint);
   for (const std::string& prompt : prompts_) {
     Session session(*model, &tokenizer);

@@ -24,4 +24,11 @@ Transformer load_frozen_transformer(const Checkpoint& checkpoint);
 void save_transformer(const TransformerImpl& model, const std::filesystem::path& folder,
                       const std::filesystem::path& companions = {});
 
+/// What a training moves: the adapter alone (save_lora) where the model has low-rank updates, else
+/// as save_transformer.
+void save_learned(const TransformerImpl& model, const std::filesystem::path& folder,
+                  const std::filesystem::path& companions = {});
+/// Reads it back, bit by bit, into a model of the same shape. FormatError for another one.
+void restore_learned(TransformerImpl& model, const std::filesystem::path& folder);
+
 }  // namespace bitnet::train

@@ -34,6 +34,13 @@ struct TrainingOptions {
   /// Steps in which the strength of quantization grows from 0 to 1: for float checkpoints.
   std::int64_t lambda_warmup = 0;
 
+  // Adapter. Rank 0: the model itself learns; else LoRA matrices beside it, and `output` gets
+  // PEFT's adapter folder instead of a model.
+  std::int64_t lora_rank = 0;
+  double lora_alpha = 32;
+  std::vector<std::string> lora_targets = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
+                                           "gate_proj", "up_proj", "down_proj"};
+
   // Batches.
   std::int64_t batch_size = 16;  ///< rows
   std::int64_t context = 256;    ///< tokens of a row
@@ -97,7 +104,7 @@ class TrainingObserver {
   virtual void on_start(const TrainingStart& /*start*/) {}
   virtual void on_step(const StepReport& /*report*/) {}
   virtual void on_evaluation(const EvaluationReport& /*report*/) {}
-  /// A complete folder that bitnet::load_model reads.
+  /// A complete folder that bitnet::load_model reads, or load_lora.
   virtual void on_checkpoint(std::int64_t /*step*/, const std::filesystem::path& /*folder*/) {}
   /// Asked after each step: true saves a checkpoint and ends the run.
   virtual bool should_stop() { return false; }

@@ -35,6 +35,13 @@ struct TernaryLinear {
   FrozenTernaryPtr packed;  ///< instead of latents
   torch::Tensor norm;       ///< [K], or undefined
   LowRankUpdate update;
+
+  std::int64_t out_features() const {
+    return packed ? static_cast<std::int64_t>(packed->weight.out_features()) : weight.size(0);
+  }
+  std::int64_t in_features() const {
+    return packed ? static_cast<std::int64_t>(packed->weight.in_features()) : weight.size(1);
+  }
 };
 
 /// One layer; a norm that the family lacks is undefined.
