@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// models/prose as it is shipped. Oracle: a 4-gram model with Kneser-Ney smoothing needs 1.71 bits per byte
-// for Northanger Abbey (models/prose/README.md).
+// models/prose as it is shipped. Oracle: a 4-gram model with Kneser-Ney smoothing needs 1.71 bits
+// per byte for Northanger Abbey (models/prose/README.md).
 #include <bitnet/model.h>
 #include <bitnet/perplexity.h>
 #include <bitnet/tokenizer.h>
