@@ -7,7 +7,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -17,21 +16,15 @@
 
 #include "base/message.h"
 #include "base/output_file.h"
-#include "formats/safetensors_writer.h"
 #include "model/hugging_face_config.h"
 #include "model/model_source.h"
 #include "model/projection_reader.h"
-#include "run_folder.h"
+#include "stored_tensors.h"
 
 namespace bitnet::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::span<const std::byte> bytes_of(const torch::Tensor& x) {
-  return {reinterpret_cast<const std::byte*>(x.data_ptr<float>()),
-          static_cast<std::size_t>(x.numel()) * sizeof(float)};
-}
 
 /// Whether the rows are trits with a scale, not floats.
 bool is_stored_ternary(const SourceWeight& weight) {
@@ -39,20 +32,33 @@ bool is_stored_ternary(const SourceWeight& weight) {
          (weight.name.role == WeightRole::projection && !needs_measuring(weight));
 }
 
+struct StoredTrits {
+  std::vector<std::int8_t> trits;  // [rows, columns]
+  float scale;
+};
+
+StoredTrits read_trits(const ModelSource& source, const SourceWeight& weight) {
+  const auto reader = open_projection(source, weight, Runtime::serial(), [](std::uint64_t) {});
+  const std::size_t columns = weight.name.columns;
+  StoredTrits stored{std::vector<std::int8_t>(weight.name.rows * columns), reader->scale()};
+  std::vector<float> floats(columns);
+  for (std::size_t row = 0; row < weight.name.rows; ++row) {
+    reader->read_row(row, floats.data(), stored.trits.data() + row * columns);
+  }
+  return stored;
+}
+
 /// Latents whose absmean is the scale that the trits have: the mean of their magnitudes is
 /// (1 - sparsity) times one of them.
 torch::Tensor latents_of_trits(const ModelSource& source, const SourceWeight& weight) {
-  const auto reader = open_projection(source, weight, Runtime::serial(), [](std::uint64_t) {});
-  const auto rows = static_cast<std::int64_t>(weight.name.rows);
-  const auto columns = static_cast<std::int64_t>(weight.name.columns);
-  torch::Tensor trits = torch::empty({rows, columns}, torch::kInt8);
-  std::vector<float> floats(columns);
-  for (std::int64_t row = 0; row < rows; ++row) {
-    reader->read_row(row, floats.data(), trits.data_ptr<std::int8_t>() + row * columns);
-  }
-  const torch::Tensor latents = trits.to(torch::kFloat32);
+  StoredTrits stored = read_trits(source, weight);
+  const torch::Tensor latents = torch::from_blob(stored.trits.data(),
+                                                 {static_cast<std::int64_t>(weight.name.rows),
+                                                  static_cast<std::int64_t>(weight.name.columns)},
+                                                 torch::kInt8)
+                                    .to(torch::kFloat32);
   const double density = latents.abs().mean(torch::kDouble).item<double>();
-  return density == 0 ? latents : latents * (reader->scale() / density);
+  return density == 0 ? latents : latents * (stored.scale / density);
 }
 
 torch::Tensor floats_of(const ModelSource& source, const SourceWeight& weight) {
@@ -115,15 +121,9 @@ void copy_weights(const ModelSource& source, TransformerImpl& model) {
 
 bitnet::TernaryWeight packed_projection(const ModelSource& source, const std::string& name) {
   const SourceWeight& weight = required_weight(source, name + ".weight");
-  const auto reader = open_projection(source, weight, Runtime::serial(), [](std::uint64_t) {});
-  std::vector<std::int8_t> trits(weight.name.rows * weight.name.columns);
-  std::vector<float> floats(weight.name.columns);
-  for (std::size_t row = 0; row < weight.name.rows; ++row) {
-    reader->read_row(row, floats.data(), trits.data() + row * weight.name.columns);
-  }
-  const float scale = reader->scale();
-  return bitnet::TernaryWeight::pack(trits, weight.name.rows, weight.name.columns,
-                                     std::span(&scale, 1));
+  const StoredTrits stored = read_trits(source, weight);
+  return bitnet::TernaryWeight::pack(stored.trits, weight.name.rows, weight.name.columns,
+                                     std::span(&stored.scale, 1));
 }
 
 }  // namespace
@@ -150,6 +150,7 @@ Transformer load_frozen_transformer(const Checkpoint& checkpoint) {
   }
   return model;
 }
+
 void save_learned(const TransformerImpl& model, const fs::path& folder,
                   const fs::path& companions) {
   const LoraAdapter adapter = lora_of(model);
@@ -166,49 +167,26 @@ void restore_learned(TransformerImpl& model, const fs::path& folder) {
       open_checkpoint(folder / (is_adapter ? "adapter_model.safetensors" : "model.safetensors"));
   for (auto& parameter : model.named_parameters()) {
     if (parameter.value().requires_grad()) {
-      read_into(file, (is_adapter ? "base_model.model." : "") + parameter.key(), parameter.value());
+      read_tensor(file, (is_adapter ? "base_model.model." : "") + parameter.key(),
+                  parameter.value());
     }
   }
-}
-
-void read_into(const Checkpoint& file, const std::string& name, torch::Tensor target) {
-  const std::vector<std::size_t> dims(target.sizes().begin(), target.sizes().end());
-  const StoredTensor* const stored = file.find(name);
-  if (stored == nullptr || stored->encoding != Encoding::f32 || stored->shape != Shape(dims)) {
-    throw FormatError(message(file.path().string(), ": expected ", name, " as float32 ",
-                              Shape(dims).to_string(), ", found ",
-                              stored == nullptr
-                                  ? std::string("none")
-                                  : stored->type_name + " " + stored->shape.to_string()));
-  }
-  torch::Tensor values = torch::empty(target.sizes());
-  std::memcpy(values.data_ptr<float>(), stored->bytes.data(), stored->bytes.size());
-  const torch::NoGradGuard no_grad;
-  target.copy_(values);
 }
 
 void save_transformer(const TransformerImpl& model, const fs::path& folder,
                       const fs::path& companions) {
   fs::create_directories(folder);
-  std::vector<TensorDeclaration> declarations;
-  std::vector<torch::Tensor> values;
-  for (const auto& parameter : model.named_parameters()) {
-    values.push_back(parameter.value().detach().to(torch::kCPU, torch::kFloat32).contiguous());
-    std::vector<std::size_t> dims(values.back().sizes().begin(), values.back().sizes().end());
-    declarations.push_back({parameter.key(), Encoding::f32, Shape(dims)});
-  }
-  SafetensorsWriter writer(folder / "model.safetensors", std::move(declarations),
-                           {{"format", "pt"}});
-  for (const torch::Tensor& value : values) {
-    writer.append(bytes_of(value));
-  }
   write_file(folder / "config.json",
              hugging_face_config(model.config(),
                                  {.packed = false, .latent = true, .torch_dtype = "float32"}, ""));
   if (!companions.empty()) {
     copy_companions(companions, folder);
   }
-  writer.commit();
+  NamedTensors weights;
+  for (const auto& parameter : model.named_parameters()) {
+    weights.emplace_back(parameter.key(), parameter.value());
+  }
+  write_tensors(folder / "model.safetensors", weights, {{"format", "pt"}});
 }
 
 }  // namespace bitnet::train

@@ -14,7 +14,7 @@
 #include "base/checked_json.h"
 #include "base/message.h"
 #include "base/output_file.h"
-#include "formats/safetensors_writer.h"
+#include "stored_tensors.h"
 
 namespace bitnet::train {
 namespace {
@@ -30,27 +30,13 @@ std::string name_of_step(std::int64_t step) {
   return kPrefix + std::string(digits.size() < 6 ? 6 - digits.size() : 0, '0') + digits;
 }
 
-Shape shape_of(const torch::Tensor& x) {
-  const std::vector<std::size_t> dims(x.sizes().begin(), x.sizes().end());
-  return Shape(dims);
-}
-
 void save_moments(const AdamW& optimizer, const fs::path& path) {
-  std::vector<TensorDeclaration> declarations;
-  std::vector<torch::Tensor> values;
+  NamedTensors moments;
   for (const AdamWState& state : optimizer.states()) {
-    for (const auto& [kind, moment] : {std::pair{"first_moment.", state.first_moment},
-                                       std::pair{"second_moment.", state.second_moment}}) {
-      values.push_back(moment.to(torch::kCPU, torch::kFloat32).contiguous());
-      declarations.push_back({kind + state.name, Encoding::f32, shape_of(moment)});
-    }
+    moments.emplace_back("first_moment." + state.name, state.first_moment);
+    moments.emplace_back("second_moment." + state.name, state.second_moment);
   }
-  SafetensorsWriter writer(path, std::move(declarations), {});
-  for (const torch::Tensor& value : values) {
-    writer.append({reinterpret_cast<const std::byte*>(value.data_ptr<float>()),
-                   static_cast<std::size_t>(value.numel()) * sizeof(float)});
-  }
-  writer.commit();
+  write_tensors(path, moments);
 }
 
 }  // namespace
@@ -108,8 +94,8 @@ TrainingState RunFolder::load(const fs::path& checkpoint, TransformerImpl& model
   restore_learned(model, checkpoint);
   const Checkpoint moments = open_checkpoint(checkpoint / kMoments);
   for (const AdamWState& state : optimizer.states()) {
-    read_into(moments, "first_moment." + state.name, state.first_moment);
-    read_into(moments, "second_moment." + state.name, state.second_moment);
+    read_tensor(moments, "first_moment." + state.name, state.first_moment);
+    read_tensor(moments, "second_moment." + state.name, state.second_moment);
   }
   std::ifstream file(checkpoint / kState, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), {}};

@@ -3,14 +3,12 @@
 // training.
 #pragma once
 
-#include <bitnet/checkpoint.h>
 #include <bitnet/train/adamw.h>
 #include <bitnet/train/transformer.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace bitnet::train {
@@ -22,9 +20,6 @@ struct TrainingState {
   double best_loss = 0;  ///< of an evaluation; 0: there was none
   std::int64_t evaluations_since_best = 0;
 };
-
-/// The tensor of that name into `target`: FormatError unless it is float32 and of the same shape.
-void read_into(const Checkpoint& file, const std::string& name, torch::Tensor target);
 
 class RunFolder {
  public:
