@@ -65,7 +65,8 @@ TEST(Tree, NoFileIsNamedAfterNothing) {
 }
 
 TEST(Tree, EverySourceOpensWithItsLicence) {
-  for (const char* folder : {"include", "src", "cli", "train", "tests", "bench"}) {
+  for (const char* folder :
+       {"include", "src", "cli", "train", "tests", "bench", "examples", "models"}) {
     for (const SourceFile& file : source_files(folder)) {
       EXPECT_TRUE(file.text.starts_with("// SPDX-License-Identifier: MIT\n")) << file.path;
       if (file.path.extension() == ".h") {
