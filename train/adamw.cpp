@@ -15,6 +15,12 @@ struct StepFactors {
   float beta1, beta2, decay, rate, second_correction, eps;
 };
 
+/// Moments below this move no weight: beside eps they are nothing. Without gradients they would
+/// decay to subnormal numbers and stay there, where each product takes a hundred times as long.
+constexpr float kLeastMoment = 1e-30F;
+
+float flushed(float moment) { return std::abs(moment) < kLeastMoment ? 0 : moment; }
+
 /// One pass over the four arrays.
 void step_fused(const AdamWState& state, const torch::Tensor& gradient, const StepFactors& f) {
   float* const w = state.parameter.data_ptr<float>();
@@ -25,8 +31,8 @@ void step_fused(const AdamWState& state, const torch::Tensor& gradient, const St
   at::parallel_for(0, state.parameter.numel(), kGrain, [&](std::int64_t first, std::int64_t last) {
 #pragma omp simd
     for (std::int64_t i = first; i < last; ++i) {
-      m[i] = f.beta1 * m[i] + (1 - f.beta1) * g[i];
-      v[i] = f.beta2 * v[i] + (1 - f.beta2) * (g[i] * g[i]);
+      m[i] = flushed(f.beta1 * m[i] + (1 - f.beta1) * g[i]);
+      v[i] = flushed(f.beta2 * v[i] + (1 - f.beta2) * (g[i] * g[i]));
       w[i] = w[i] * f.decay - f.rate * m[i] / (std::sqrt(v[i]) * f.second_correction + f.eps);
     }
   });
