@@ -66,7 +66,7 @@ void Classifier::save(const std::filesystem::path& path) const {
     const std::size_t rows = layers[i].out_features();
     const std::size_t words = (layers[i].in_features() + 15) / 16;
     tensors.push_back({name_of(i, "codes"), Encoding::u32, {rows, words}});
-    tensors.push_back({name_of(i, "scale"), Encoding::f32, {1}});
+    tensors.push_back({name_of(i, "scales"), Encoding::f32, {layers[i].weight().scales().size()}});
     tensors.push_back({name_of(i, "bias"), Encoding::f32, {rows}});
     metadata[name_of(i, "config")] = layers[i].config().to_json();
   }
@@ -94,7 +94,7 @@ Classifier Classifier::load(const std::filesystem::path& path) {
   Classifier classifier;
   for (std::size_t i = 0; i == 0 || file.find(name_of(i, "codes")) != nullptr; ++i) {
     const auto codes = read<std::uint32_t>(file, name_of(i, "codes"), Encoding::u32);
-    const auto scales = read<float>(file, name_of(i, "scale"), Encoding::f32);
+    const auto scales = read<float>(file, name_of(i, "scales"), Encoding::f32);
     const auto bias = read<float>(file, name_of(i, "bias"), Encoding::f32);
     const BitNetConfig config = BitNetConfig::from_json(text(name_of(i, "config")));
     const std::size_t inputs = i == 0 ? kPixels : classifier.layers.back().out_features();

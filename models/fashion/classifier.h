@@ -27,7 +27,7 @@ struct Classifier {
                                     const Runtime& runtime = Runtime::serial()) const;
 
   /// A safetensors file (README.md): for layer i the tensors layers.i.codes, U32 of pack_2bit,
-  /// layers.i.scale and layers.i.bias; layer i's config as JSON in the metadata key
+  /// layers.i.scales and layers.i.bias; layer i's config as JSON in the metadata key
   /// layers.i.config.
   void save(const std::filesystem::path& path) const;
   /// Throws IoError, FormatError, TernaryError, QuantizationError.

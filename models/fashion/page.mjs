@@ -10,7 +10,7 @@ const kStyle = `
   --ternary: #c2410c; --float: #2563eb; }
 @media (prefers-color-scheme: dark) { :root { --text: #e6e9ef; --soft: #98a2b3; --line: #343b47; --page: #14171c;
   --card: #1c2027; --ternary: #fb8c4b; --float: #78a9ff; } }
-body { margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 57rem; background: var(--page); color: var(--text);
+body { margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 61.5rem; background: var(--page); color: var(--text);
   font: 16px/1.55 system-ui, sans-serif; }
 h1 { margin: 0; font-size: 1.9rem; } h2 { margin: 3rem 0 .3rem; font-size: 1.2rem; }
 p { margin: .3rem 0 1rem; } .soft, figcaption { color: var(--soft); font-size: .875rem; }
@@ -94,7 +94,7 @@ ${names.join('\n')}</svg>`;
 /** -1 blue, +1 red; 0 lets the page through. */
 function draw_weights(rows, columns, scale) {
   const tiles = rows.map((row) => Buffer.from(row.map((trit) => trit + 1)).map((code) => [1, 0, 2][code]));
-  const {width, height, indices} = mosaic(tiles, kSide, columns, 1);
+  const {width, height, indices} = mosaic(tiles, kSide, columns, 2);
   const url = png_url(width, height, indices, [[0, 0, 0, 0], [59, 120, 231, 255], [224, 72, 62, 255]]);
   return `<img class="weights" src="${url}" width="${scale * width}" height="${scale * height}" alt="${rows.length} rows of weights as pictures">`;
 }
@@ -116,7 +116,7 @@ function draw_mistakes(pictures, counts) {
     if (picture.label !== picture.found && !firsts.has(pair)) firsts.set(pair, picture);
   }
   const greys = Array.from({length: 256}, (_, grey) => [grey, grey, grey, 255]);
-  const chosen = [...firsts.values()].sort((a, b) => counts[b.label][b.found] - counts[a.label][a.found]).slice(0, 21);
+  const chosen = [...firsts.values()].sort((a, b) => counts[b.label][b.found] - counts[a.label][a.found]).slice(0, 16);
   return chosen.map(({label, found, pixels}) => `<figure><img src="${png_url(kSide, kSide, pixels, greys)}" alt="${kKinds[label]}">
 <figcaption><span class="float">${kKinds[label]}</span><br>told as <span class="ternary">${kKinds[found]}</span></figcaption></figure>`).join('\n');
 }
@@ -146,8 +146,8 @@ ${draw_confusion(counts)}
 <h2>The weights of the first layer</h2>
 <p class="soft">Each tile is a row of the matrix laid out as the picture it multiplies: <span style="color:#e0483e">red +1</span>,
 <span style="color:#3b78e7">blue −1</span>, nothing for 0 (${percent(share_of_zeros, 1)} of all). The smoothest rows large, then all ${first_layer.length}.</p>
-${draw_weights(by_shape.slice(0, 20), 10, 3)}
-${draw_weights(by_shape, 30, 1)}
+${draw_weights(by_shape.slice(0, 16), 8, 4)}
+${draw_weights(by_shape, 32, 1)}
 <h2>Mistakes</h2>
 <p class="soft">The first test picture of each of the most frequent confusions.</p>
 <div class="mistakes">

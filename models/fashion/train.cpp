@@ -29,12 +29,12 @@ constexpr std::int64_t kHeldOut = 5000;  // the last of the training pictures ch
 struct Recipe {
   std::string data = "build/models/fashion/data";
   std::vector<std::int64_t> hidden = {640, 640};
-  int epochs = 12;
+  int epochs = 40;
   std::int64_t batch = 128;
-  double learning_rate = 2e-3;
+  double learning_rate = 5e-4;
   double weight_decay = 0.05;
-  double dropout = 0;
-  double smoothing = 0;
+  double dropout = 0.1;
+  double smoothing = 0.1;
   int shift = 0;  // pixels, each way
   bool flip = true;
   bool full_precision = false;
