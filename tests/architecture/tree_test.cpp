@@ -66,7 +66,7 @@ TEST(Tree, NoFileIsNamedAfterNothing) {
 
 TEST(Tree, EverySourceOpensWithItsLicence) {
   for (const char* folder :
-       {"include", "src", "html", "cli", "train", "examples", "tests", "bench"}) {
+       {"include", "src", "html", "cli", "train", "examples", "tests", "bench", "models"}) {
     for (const SourceFile& file : source_files(folder)) {
       EXPECT_TRUE(file.text.starts_with("// SPDX-License-Identifier: MIT\n")) << file.path;
       if (file.path.extension() == ".h") {
