@@ -97,7 +97,11 @@ TEST_F(TrainProgram, TrainsReportsAndTheEngineRunsIt) {
   for (const char* event : {"step", "evaluation", "checkpoint", "sample"}) {
     EXPECT_NE(std::ranges::find(events, event), events.end()) << event;
   }
-  EXPECT_NE(read_bytes(folder / "run/report.html").find("<svg"), std::string::npos);
+  const std::string page = read_bytes(folder / "run/report.html");
+  EXPECT_NE(page.find("<svg"), std::string::npos);
+  // Each line was understood, the last one too: the page has no reason to reload itself.
+  EXPECT_EQ(page.find("could not be read"), std::string::npos);
+  EXPECT_EQ(page.find("http-equiv=\"refresh\""), std::string::npos);
   // The one text begins with BOS once, which is too seldom to learn.
   const ProgramResult written = run_program(
       {"run", "-m", folder / "run", "-p", "The quick brown", "-n", "8", "--temp", "0", "--no-bos"});

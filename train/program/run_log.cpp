@@ -69,6 +69,8 @@ RunLog::~RunLog() {
 
 void RunLog::on_start(const TrainingStart& start) {
   steps_ = start.steps;
+  step_ = start.step;
+  ternary_parameters_ = start.ternary_parameters;
   std::cout << message(start.parameters, " parameters, ", start.ternary_parameters,
                        " of them ternary; ", start.train_tokens, " tokens to learn, ",
                        start.dev_tokens, " to evaluate on; ", start.steps, " steps\n");
@@ -91,6 +93,7 @@ void RunLog::on_start(const TrainingStart& start) {
 }
 
 void RunLog::on_step(const StepReport& report) {
+  step_ = report.step;
   append(Json{{"event", "step"},
               {"step", report.step},
               {"loss", report.loss},
@@ -102,7 +105,8 @@ void RunLog::on_step(const StepReport& report) {
               {"seconds", report.seconds},
               {"tokens_per_second", report.tokens_per_second},
               {"sparsity", report.sparsity},
-              {"flips_per_step", report.flips_per_step}}
+              {"flips_per_step", report.flips_per_step},
+              {"flips_share", report.flips_per_step / static_cast<double>(ternary_parameters_)}}
              .dump());
   const double tokens_per_step =
       static_cast<double>(report.tokens) / static_cast<double>(report.step);
@@ -136,6 +140,7 @@ void RunLog::on_evaluation(const EvaluationReport& report) {
 }
 
 void RunLog::on_checkpoint(std::int64_t step, const std::filesystem::path& folder) {
+  step_ = step;
   append(
       Json{{"event", "checkpoint"}, {"step", step}, {"folder", folder.filename().string()}}.dump());
   write_samples(step, folder);
@@ -169,7 +174,11 @@ bool RunLog::should_stop() { return interrupted; }
 
 void RunLog::finish(TrainingEnd end) {
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start_;
-  append(Json{{"event", "finish"}, {"reason", to_string(end)}, {"seconds", spent.count()}}.dump(),
+  append(Json{{"event", "finish"},
+              {"step", step_},
+              {"reason", to_string(end)},
+              {"seconds", spent.count()}}
+             .dump(),
          true);
   std::cout << message(draws_ ? "\n" : "", "finished (", to_string(end), ") after ",
                        duration(spent.count()), "; the model: ", options_.output.string(), "\n");

@@ -33,6 +33,8 @@ class RunLog : public TrainingObserver {
   std::vector<std::string> prompts_;
   std::filesystem::path metrics_;
   std::int64_t steps_ = 0;
+  std::int64_t step_ = 0;  // behind which the run stands
+  std::int64_t ternary_parameters_ = 0;
   bool draws_;  // a progress line, redrawn: standard error is a terminal
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point reported_;  // long ago
