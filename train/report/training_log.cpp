@@ -82,7 +82,7 @@ class Reader {
       return false;
     }
     if (event == "finish") {
-      log.finish = TrainingFinish{*step, text(json, "reason"), number(json, "seconds")};
+      log.finish = LoggedFinish{*step, text(json, "reason"), number(json, "seconds")};
       return true;
     }
     return read_entry(event, *step, json);
@@ -98,7 +98,7 @@ class Reader {
       return false;
     }
     go_back_to(resumes ? *from : -1);
-    TrainingStart start;
+    LoggedStart start;
     start.time = text(line, "time");
     start.device = text(line, "device");
     start.parameters = number(line, "parameters");

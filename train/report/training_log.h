@@ -38,7 +38,7 @@ struct EvaluationMetrics {
   bool is_best = false;  ///< so far
 };
 
-struct TrainingStart {
+struct LoggedStart {
   std::string time;
   std::string device;
   double parameters = kNoNumber;
@@ -50,7 +50,7 @@ struct TrainingStart {
   std::vector<std::pair<std::string, std::string>> options;
 };
 
-struct TrainingFinish {
+struct LoggedFinish {
   std::int64_t step = 0;
   std::string reason;
   double seconds = kNoNumber;
@@ -59,9 +59,9 @@ struct TrainingFinish {
 struct TrainingLog {
   using Step = std::int64_t;
 
-  std::optional<TrainingStart> start;    ///< of the last run
+  std::optional<LoggedStart> start;    ///< of the last run
   std::vector<Step> resumed_from;        ///< those that still lie behind the last entry
-  std::optional<TrainingFinish> finish;  ///< of the last run
+  std::optional<LoggedFinish> finish;  ///< of the last run
   std::map<Step, StepMetrics> steps;
   std::map<Step, EvaluationMetrics> evaluations;
   std::map<std::pair<Step, std::string>, std::string> samples;  ///< by step and prompt
