@@ -54,6 +54,20 @@ TEST(TokenFile, WithoutSpecialTokensOnlyTheTextRemains) {
   EXPECT_EQ(starts_of(file), (std::vector<std::uint64_t>{0, 1, 2}));
 }
 
+// The ids are those that models/say-it/DATA.md states.
+TEST(TokenFile, APromptIsEncodedAsWhenTheModelRuns) {
+  const TemporaryFolder folder;
+  const Tokenizer tokenizer =
+      load_tokenizer(fs::path(BITNET_SOURCE_DIR) / "models/say-it/tokenizer");
+  const TokenFile file = tokenized(
+      folder, {folder.write("a.jsonl", R"({"prompt": "colonel", "completion": "K ER1 N AH0 L"})")},
+      tokenizer);
+  EXPECT_EQ(ids_of(file),
+            (std::vector<TokenId>{7, 19, 16, 19, 18, 9, 16, 1, 72, 57, 75, 37, 73, 1}));
+  EXPECT_FALSE(file.is_target(7));
+  EXPECT_TRUE(file.is_target(8));
+}
+
 TEST(TokenFile, FolderIsItsTextFilesByPath) {
   const TemporaryFolder folder;
   fs::create_directories(folder / "texts/inner");

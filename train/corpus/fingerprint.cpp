@@ -53,7 +53,7 @@ void add_encoded(const Tokenizer& tokenizer, std::string_view text, Hash& hash) 
 }  // namespace
 
 std::string fingerprint(const Tokenizer& tokenizer) {
-  constexpr std::uint64_t kLayoutOfDocuments = 1;  // another number makes all token files stale
+  constexpr std::uint64_t kLayoutOfDocuments = 2;  // another number makes all token files stale
   Hash hash;
   hash.add(kLayoutOfDocuments);
   std::string words;

@@ -113,22 +113,19 @@ class Tokenization {
     std::size_t prompt_size = 0;
   };
 
-  /// BOS and EOS belong to the document, whatever the tokenizer puts around a single text.
+  /// A prompt is what it is when the model runs: with what the tokenizer puts around a text, which
+  /// may be an EOS between it and the completion. Else BOS and EOS belong to the document.
   Encoded encode(const Document& document) const {
     constexpr EncodeOptions kPlain{.add_special = false};
     Encoded encoded;
-    if (tokenizer_.adds_bos() && tokenizer_.bos()) {
+    if (document.prompt) {
+      encoded.ids = tokenizer_.encode(*document.prompt);
+      encoded.prompt_size = encoded.ids.size();
+    } else if (tokenizer_.adds_bos() && tokenizer_.bos()) {
       encoded.ids.push_back(*tokenizer_.bos());
     }
-    const auto append = [&](const std::string& text) {
-      const std::vector<TokenId> ids = tokenizer_.encode(text, kPlain);
-      encoded.ids.insert(encoded.ids.end(), ids.begin(), ids.end());
-    };
-    if (document.prompt) {
-      append(*document.prompt);
-      encoded.prompt_size = encoded.ids.size();
-    }
-    append(document.text);
+    const std::vector<TokenId> ids = tokenizer_.encode(document.text, kPlain);
+    encoded.ids.insert(encoded.ids.end(), ids.begin(), ids.end());
     if (tokenizer_.eos()) {
       encoded.ids.push_back(*tokenizer_.eos());
     }

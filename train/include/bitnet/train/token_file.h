@@ -25,7 +25,8 @@ namespace bitnet::train {
 using Sources = std::vector<std::filesystem::path>;
 
 /// Documents as token ids, in the order of their sources: BOS where the tokenizer puts one in front
-/// of a text, the ids, EOS where the tokenizer has one. Immutable; copies share the mapping and may
+/// of a text, the ids, EOS where the tokenizer has one; a prompt as Tokenizer::encode makes it, the
+/// ids of its completion, EOS. Immutable; copies share the mapping and may
 /// be read from many threads at once.
 ///
 /// The file is safetensors: `tokens` U16 or U32 [n], `starts` U64 [documents + 1] and, where there
