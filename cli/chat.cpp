@@ -159,9 +159,7 @@ class Chat {
       text += message.role + ": " + message.content + "\n\n";
     }
     try {
-      OutputFile file(path);
-      file.append(std::as_bytes(std::span(text)));
-      file.commit();
+      write_file(path, text);
       std::cerr << "saved " << path << '\n';
     } catch (const Error& error) {  // a full disk must not end the conversation
       std::cerr << "bitnet: error: " << error.what() << '\n';

@@ -92,12 +92,6 @@ void print_json(const Checkpoint& checkpoint, const std::vector<TensorInspection
   std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
-void write_file(const std::string& path, const std::string& text) {
-  OutputFile file(path);
-  file.append(std::as_bytes(std::span(text)));
-  file.commit();
-}
-
 std::string shortened(const std::string& text) {
   constexpr std::size_t kShown = 100;
   return text.size() <= kShown ? text : text.substr(0, kShown) + "...";

@@ -125,4 +125,14 @@ void OutputFile::fail(const char* action) const {
   throw IoError(message(path_.string(), ": cannot ", action, ": ", std::strerror(reason)));
 }
 
+void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  OutputFile file(path);
+  file.append(bytes);
+  file.commit();
+}
+
+void write_file(const std::filesystem::path& path, std::string_view text) {
+  write_file(path, std::as_bytes(std::span(text)));
+}
+
 }  // namespace bitnet

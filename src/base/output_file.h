@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace bitnet {
@@ -40,5 +41,9 @@ class OutputFile {
   std::uint64_t offset_ = 0;
   std::vector<std::byte> buffer_;
 };
+
+/// A file with these bytes, complete or not at all. Throws IoError.
+void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
+void write_file(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace bitnet

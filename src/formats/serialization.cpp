@@ -234,12 +234,6 @@ QuantizedActivations read_quantized_activations(std::span<const std::byte> bytes
   return activations;
 }
 
-void save_bytes(std::span<const std::byte> bytes, const std::filesystem::path& path) {
-  OutputFile file(path);
-  file.append(bytes);
-  file.commit();
-}
-
 }  // namespace
 
 std::vector<std::byte> to_bytes(const TernaryWeight& weight) {
@@ -283,10 +277,10 @@ QuantizedActivations quantized_activations_from_bytes(std::span<const std::byte>
 }
 
 void save(const TernaryWeight& weight, const std::filesystem::path& path) {
-  save_bytes(to_bytes(weight), path);
+  write_file(path, to_bytes(weight));
 }
 void save(const QuantizedActivations& activations, const std::filesystem::path& path) {
-  save_bytes(to_bytes(activations), path);
+  write_file(path, to_bytes(activations));
 }
 TernaryWeight load_ternary_weight(const std::filesystem::path& path) {
   return read_ternary_weight(MappedFile(path).bytes(), path);

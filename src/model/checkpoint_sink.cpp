@@ -31,12 +31,6 @@ Encoding matrix_encoding(const ConversionPlan& plan) {
       ->encoding;
 }
 
-void write_text(const std::filesystem::path& path, std::string_view text) {
-  OutputFile file(path);
-  file.append(std::as_bytes(std::span(text)));
-  file.commit();
-}
-
 /// general.name, general.license and whatever else a GGUF input says about itself in words.
 void carry_descriptions(const Checkpoint& input, std::vector<GgufKeyValue>& keys) {
   if (input.format() != Checkpoint::Format::gguf) {
@@ -134,13 +128,13 @@ class SafetensorsSink : public CheckpointSink {
   void write_companions() const {
     const ModelConfig& config = source_.config();
     const bool packed = matrix_encoding(plan_) == Encoding::u8;
-    write_text(folder_ / "config.json",
+    write_file(folder_ / "config.json",
                hugging_face_config(config, {packed, is_latent(), torch_dtype()},
                                    source_.checkpoint().config_json()));
     if (!config.pooling.empty()) {
       std::filesystem::create_directories(folder_ / "1_Pooling");
-      write_text(folder_ / "1_Pooling" / "config.json", hugging_face_pooling(config));
-      write_text(folder_ / "modules.json", hugging_face_modules());
+      write_file(folder_ / "1_Pooling" / "config.json", hugging_face_pooling(config));
+      write_file(folder_ / "modules.json", hugging_face_modules());
     }
     if (source_.checkpoint().format() == Checkpoint::Format::gguf) {
       write_new_companions();
@@ -152,21 +146,19 @@ class SafetensorsSink : public CheckpointSink {
   void write_new_companions() const {
     const ModelConfig& config = source_.config();
     if (config.bos_token_id || !config.eos_token_ids.empty()) {
-      write_text(folder_ / "generation_config.json", hugging_face_generation_config(config));
+      write_file(folder_ / "generation_config.json", hugging_face_generation_config(config));
     }
     if (tokenizer_) {
       const HuggingFaceTexts texts = write_hugging_face(*tokenizer_);
-      write_text(folder_ / "tokenizer.json", texts.tokenizer_json);
-      write_text(folder_ / "tokenizer_config.json", texts.tokenizer_config_json);
+      write_file(folder_ / "tokenizer.json", texts.tokenizer_json);
+      write_file(folder_ / "tokenizer_config.json", texts.tokenizer_config_json);
     }
   }
 
   void copy_companions() const {
-    for (const char* name : {"generation_config.json", "tokenizer.json", "tokenizer_config.json",
-                             "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
-                             "tokenizer.model"}) {
+    for (const char* const name : kCompanionFiles) {
       if (has_companion(source_.checkpoint(), name)) {
-        write_text(folder_ / name, read_companion(source_.checkpoint(), name));
+        write_file(folder_ / name, read_companion(source_.checkpoint(), name));
       }
     }
   }

@@ -180,10 +180,7 @@ void save_lora(const LoraAdapter& adapter, const fs::path& folder) {
     weights.append(std::as_bytes(std::span(matrix.a)));
     weights.append(std::as_bytes(std::span(matrix.b)));
   }
-  const std::string text = lora_config(adapter);
-  OutputFile config(folder / kConfigName);
-  config.append(std::as_bytes(std::span(text)));
-  config.commit();
+  write_file(folder / kConfigName, lora_config(adapter));
   weights.commit();
 }
 

@@ -6,6 +6,7 @@
 #include <bitnet/lora.h>
 #include <bitnet/runtime.h>
 
+#include <array>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -88,6 +89,12 @@ class ModelSource {
 
 /// The weight without its adapters.
 SourceWeight base_of(const SourceWeight& weight);
+
+/// What may stand beside the weights of a Hugging Face checkpoint and goes where they go.
+inline constexpr std::array kCompanionFiles = {"generation_config.json", "tokenizer.json",
+                                               "tokenizer_config.json",  "special_tokens_map.json",
+                                               "added_tokens.json",      "chat_template.jinja",
+                                               "tokenizer.model"};
 
 /// The folder of a Hugging Face checkpoint.
 std::filesystem::path checkpoint_folder(const Checkpoint& checkpoint);

@@ -3,7 +3,6 @@
 #include <bitnet/train/train_tokenizer.h>
 
 #include <string>
-#include <string_view>
 #include <system_error>
 
 #include "base/message.h"
@@ -17,12 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void write_text(const fs::path& path, std::string_view text) {
-  OutputFile file(path);
-  file.append(std::as_bytes(std::span(text)));
-  file.commit();
-}
-
 }  // namespace
 
 void train_tokenizer(const Sources& sources, const TokenizerTraining& options,
@@ -35,8 +28,8 @@ void train_tokenizer(const Sources& sources, const TokenizerTraining& options,
   if (error) {
     throw IoError(message(output_folder.string(), ": cannot make: ", error.message()));
   }
-  write_text(output_folder / "tokenizer.json", texts.tokenizer_json);
-  write_text(output_folder / "tokenizer_config.json", texts.tokenizer_config_json);
+  write_file(output_folder / "tokenizer.json", texts.tokenizer_json);
+  write_file(output_folder / "tokenizer_config.json", texts.tokenizer_config_json);
 }
 
 }  // namespace bitnet::train

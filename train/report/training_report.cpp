@@ -322,10 +322,7 @@ void write_training_report(const std::filesystem::path& metrics,
   const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
                               file.bytes().size());
   const std::string folder = std::filesystem::absolute(metrics).parent_path().filename().string();
-  const std::string page = training_report(text, folder);
-  OutputFile output(html);
-  output.append(std::as_bytes(std::span(page)));
-  output.commit();
+  write_file(html, training_report(text, folder));
 }
 
 }  // namespace bitnet::train
