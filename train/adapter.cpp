@@ -4,6 +4,8 @@
 #include <bitnet/train/model_folder.h>
 #include <torch/torch.h>
 
+#include <algorithm>
+
 #include "base/message.h"
 
 namespace bitnet::train {
@@ -87,6 +89,32 @@ LoraAdapter lora_of(const TransformerImpl& model, const std::string& base_model)
                                 .b = floats_of(update.b)});
   });
   return adapter;
+}
+
+void restore_lora(TransformerImpl& model, const LoraAdapter& adapter) {
+  const torch::NoGradGuard no_grad;
+  for_each_update(model, [&](const TernaryLinear& projection) {
+    const auto found = std::ranges::find(adapter.matrices, projection.name, &LoraMatrix::module);
+    const auto fits = [](const std::vector<float>& values, const torch::Tensor& target) {
+      return values.size() == static_cast<std::size_t>(target.numel());
+    };
+    if (found == adapter.matrices.end() || !fits(found->a, projection.update.a) ||
+        !fits(found->b, projection.update.b)) {
+      throw FormatError(message("adapter: expected matrices of rank ", projection.update.a.size(0),
+                                " for ", projection.name, ", found others or none"));
+    }
+    const auto copy = [](const std::vector<float>& values, torch::Tensor target) {
+      target.view(-1).copy_(torch::tensor(values));
+    };
+    copy(found->a, projection.update.a);
+    copy(found->b, projection.update.b);
+  });
+}
+
+bool has_updates(const TransformerImpl& model) {
+  bool found = false;
+  for_each_update(model, [&](const TernaryLinear&) { found = true; });
+  return found;
 }
 
 }  // namespace bitnet::train

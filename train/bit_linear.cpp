@@ -96,10 +96,12 @@ void restore_leading_dimensions(const torch::Tensor& input, variable_list& outpu
   }
 }
 
-/// Saved: the operands of the products, x' (or its codes and scales) and w_i'.
+/// Saved: the operands of the products, x' (or its codes and scales) and w_i'; of integer products
+/// only if there will be a backward pass.
 struct SharedInputProducts : torch::autograd::Function<SharedInputProducts> {
   static variable_list forward(AutogradContext* context, const torch::Tensor& input,
-                               at::TensorList weights, const BitNetConfig& config, double lambda) {
+                               at::TensorList weights, const BitNetConfig& config, double lambda,
+                               bool has_backward) {
     const torch::Tensor x = input.reshape({-1, input.size(-1)}).contiguous();
     const bool is_integer = lambda == 1 && runs_fused(x) && x.numel() != 0;
     variable_list outputs, saved;
@@ -114,7 +116,9 @@ struct SharedInputProducts : torch::autograd::Function<SharedInputProducts> {
       saved = {fake_quantize_activations(x, config, lambda), {}};
     }
     for (const torch::Tensor& weight : weights) {
-      saved.push_back(fake_quantize_weights(weight, config, lambda));
+      if (!is_integer || has_backward) {
+        saved.push_back(fake_quantize_weights(weight, config, lambda));
+      }
       if (!is_integer) {
         outputs.push_back(matmul_nt(saved[0], saved.back()));
       }
@@ -137,9 +141,9 @@ struct SharedInputProducts : torch::autograd::Function<SharedInputProducts> {
     }
     variable_list results(1);
     if (context->saved_data["input_needs_gradient"].toBool()) {
-      torch::Tensor dx = torch::zeros({gradients[0].size(0), shape.back()}, gradients[0].options());
+      torch::Tensor dx = torch::empty({gradients[0].size(0), shape.back()}, gradients[0].options());
       for (std::size_t i = 0; i < gradients.size(); ++i) {
-        add_matmul_nn(dx, gradients[i], saved[2 + i]);
+        matmul_nn(gradients[i], saved[2 + i], dx, i != 0);
       }
       results[0] = dx.view(shape);
     }
@@ -147,10 +151,11 @@ struct SharedInputProducts : torch::autograd::Function<SharedInputProducts> {
     if (context->saved_data["weights_need_gradient"].toBool()) {
       const torch::Tensor x = saved[1].defined() ? dequantize({saved[0], saved[1]}) : saved[0];
       for (std::size_t i = 0; i < gradients.size(); ++i) {
-        results[1 + i] = matmul_tn(gradients[i], x);
+        results[1 + i] = torch::empty({gradients[i].size(1), x.size(1)}, x.options());
+        matmul_tn(gradients[i], x, results[1 + i], false);
       }
     }
-    results.resize(results.size() + 2);  // config and lambda have none
+    results.resize(results.size() + 3);  // the other arguments have none
     return results;
   }
 };
@@ -177,13 +182,13 @@ struct FrozenProducts : torch::autograd::Function<FrozenProducts> {
   static variable_list backward(AutogradContext* context, const variable_list& output_gradients) {
     const std::vector<std::int64_t> shape = context->saved_data["shape"].toIntVector();
     const c10::List<c10::IValue> weights = context->saved_data["weights"].toList();
-    torch::Tensor dx = torch::zeros(shape).view({-1, shape.back()});
+    torch::Tensor dx = torch::empty(shape).view({-1, shape.back()});
     for (std::size_t i = 0; i < output_gradients.size(); ++i) {
       const c10::IValue kept = weights.get(i);
       Tensor w = dequantize_weights(static_cast<const FrozenTernary&>(*kept.toCapsule()).weight);
       const torch::Tensor w_hat =
           torch::from_blob(w.data.data(), {output_gradients[i].size(-1), shape.back()});
-      add_matmul_nn(dx, output_gradients[i].reshape({-1, output_gradients[i].size(-1)}), w_hat);
+      matmul_nn(output_gradients[i].reshape({-1, output_gradients[i].size(-1)}), w_hat, dx, i != 0);
     }
     return {dx.view(shape), {}, {}};
   }
@@ -216,11 +221,9 @@ std::vector<torch::Tensor> bit_linear(const torch::Tensor& x,
                                   x.dim() == 0 ? 0 : x.size(-1), "], found ", weight.sizes()));
     }
   }
-  if (!config.enable_ste) {  // rounding as it is: no gradient
-    const torch::NoGradGuard no_grad;
-    return SharedInputProducts::apply(x, at::TensorList(weights), config, lambda);
-  }
-  return SharedInputProducts::apply(x, at::TensorList(weights), config, lambda);
+  const bool has_backward = config.enable_ste && torch::GradMode::is_enabled();
+  const torch::AutoGradMode mode(has_backward);
+  return SharedInputProducts::apply(x, at::TensorList(weights), config, lambda, has_backward);
 }
 
 BitLinearImpl::BitLinearImpl(const BitLinearOptions& chosen) : options(chosen) {

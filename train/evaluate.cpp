@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <numbers>
+#include <vector>
 
 #include "batch_tensors.h"
 
@@ -17,13 +18,16 @@ EvaluationResult evaluate(TransformerImpl& model, const TokenFile& file, const T
                           const BatchOptions& options) {
   const torch::NoGradGuard no_grad;
   const SequentialWindows windows(file, options);
+  std::vector<std::size_t> bytes(tokenizer.vocab_size());  // of each token's text
+  for (TokenId id = 0; id < bytes.size(); ++id) {
+    bytes[id] = tokenizer.is_special(id) ? 0 : tokenizer.token_bytes(id).size();
+  }
   EvaluationResult result;
   for (std::size_t i = 0; i < windows.batches(); ++i) {
     const Batch batch = windows.batch(i);
     for (const std::int32_t target : batch.targets) {
       if (target >= 0) {
-        const auto id = static_cast<TokenId>(target);
-        result.bytes += tokenizer.is_special(id) ? 0 : tokenizer.token_bytes(id).size();
+        result.bytes += bytes[target];
         ++result.tokens;
       }
     }

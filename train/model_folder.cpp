@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: MIT
-#include <bitnet/train/model_folder.h>
-
 #include <bitnet/error.h>
 #include <bitnet/lora.h>
 #include <bitnet/train/adapter.h>
+#include <bitnet/train/model_folder.h>
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
-#include <map>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "base/message.h"
 #include "base/output_file.h"
 #include "model/hugging_face_config.h"
@@ -72,23 +69,10 @@ torch::Tensor floats_of(const ModelSource& source, const SourceWeight& weight) {
   return weight.one_was_added ? values - 1 : values;
 }
 
-void write_file(const fs::path& path, std::string_view text) {
-  OutputFile file(path);
-  file.append(std::as_bytes(std::span(text)));
-  file.commit();
-}
-
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 void copy_companions(const fs::path& from, const fs::path& to) {
-  for (const char* name :
-       {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-        "chat_template.jinja", "tokenizer.model", "generation_config.json"}) {
+  for (const char* const name : kCompanionFiles) {
     if (fs::exists(from / name) && !fs::equivalent(from, to)) {
-      write_file(to / name, read_file(from / name));
+      write_file(to / name, read_file_if_any(from / name));
     }
   }
 }
@@ -153,23 +137,21 @@ Transformer load_frozen_transformer(const Checkpoint& checkpoint) {
 
 void save_learned(const TransformerImpl& model, const fs::path& folder,
                   const fs::path& companions) {
-  const LoraAdapter adapter = lora_of(model);
-  if (adapter.matrices.empty()) {
-    save_transformer(model, folder, companions);
+  if (has_updates(model)) {
+    save_lora(lora_of(model), folder);
   } else {
-    save_lora(adapter, folder);
+    save_transformer(model, folder, companions);
   }
 }
 
 void restore_learned(TransformerImpl& model, const fs::path& folder) {
-  const bool is_adapter = !lora_of(model).matrices.empty();
-  const Checkpoint file =
-      open_checkpoint(folder / (is_adapter ? "adapter_model.safetensors" : "model.safetensors"));
+  if (has_updates(model)) {
+    restore_lora(model, load_lora(folder));
+    return;
+  }
+  const Checkpoint file = open_checkpoint(folder / "model.safetensors");
   for (auto& parameter : model.named_parameters()) {
-    if (parameter.value().requires_grad()) {
-      read_tensor(file, (is_adapter ? "base_model.model." : "") + parameter.key(),
-                  parameter.value());
-    }
+    read_tensor(file, parameter.key(), parameter.value());
   }
 }
 

@@ -6,12 +6,11 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/checked_json.h"
+#include "base/mapped_file.h"
 #include "base/message.h"
 #include "base/output_file.h"
 #include "stored_tensors.h"
@@ -76,10 +75,7 @@ fs::path RunFolder::save(const TransformerImpl& model, const AdamW& optimizer,
                                        {"tokens", state.tokens},
                                        {"best_loss", state.best_loss},
                                        {"evaluations_since_best", state.evaluations_since_best}};
-  OutputFile file(partial / kState);
-  const std::string text = json.dump(2) + "\n";
-  file.append(std::as_bytes(std::span(text)));
-  file.commit();
+  write_file(partial / kState, json.dump(2) + "\n");
   fs::remove_all(target);
   fs::rename(partial, target);
   const std::vector<fs::path> all = checkpoints();
@@ -97,10 +93,9 @@ TrainingState RunFolder::load(const fs::path& checkpoint, TransformerImpl& model
     read_tensor(moments, "first_moment." + state.name, state.first_moment);
     read_tensor(moments, "second_moment." + state.name, state.second_moment);
   }
-  std::ifstream file(checkpoint / kState, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
   const std::string where = (checkpoint / kState).string();
-  const nlohmann::json json = parse_checked_json(text, where, {.max_depth = 4});
+  const nlohmann::json json =
+      parse_checked_json(read_file_if_any(checkpoint / kState), where, {.max_depth = 4});
   try {
     TrainingState state{json.at("step"), json.at("tokens"), json.at("best_loss"),
                         json.at("evaluations_since_best")};

@@ -9,9 +9,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 
+#include "base/mapped_file.h"
 #include "base/message.h"
 #include "base/output_file.h"
 #include "batch_tensors.h"
@@ -75,7 +74,7 @@ BatchOptions batch_options(const TrainingOptions& options, const TokenFile& file
   return {.rows = static_cast<std::size_t>(options.batch_size),
           .columns = static_cast<std::size_t>(options.context),
           .seed = options.seed,
-          .layout = file.has_prompts() ? BatchLayout::documents : BatchLayout::stream};
+          .layout = layout_of(file)};
 }
 
 /// One run: everything that lives as long as it.
@@ -143,17 +142,14 @@ class Trainer {
     const std::string text = same.to_json();
     const fs::path path = options_.output / "options.json";
     if (folder_.newest_checkpoint()) {
-      std::ifstream file(path, std::ios::binary);
-      const std::string before{std::istreambuf_iterator<char>(file), {}};
+      const std::string before = read_file_if_any(path);
       if (!before.empty() && before != text) {
         throw InvalidArgument(message(options_.output.string(),
                                       ": holds a run with other options (options.json); expected "
                                       "the same ones to resume it, or another output"));
       }
     }
-    OutputFile file(path);
-    file.append(std::as_bytes(std::span(text)));
-    file.commit();
+    write_file(path, text);
   }
 
   void announce() {

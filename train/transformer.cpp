@@ -45,14 +45,6 @@ torch::Tensor initial_value(const WeightName& name, double initializer_range) {
       {static_cast<std::int64_t>(name.rows), static_cast<std::int64_t>(name.columns)});
 }
 
-double rope_factor(const ModelConfig& config) {
-  if (!config.rope_scaling.empty() && config.rope_scaling != "linear") {
-    throw UnsupportedError(
-        message("rope_scaling: expected none or linear, found ", config.rope_scaling));
-  }
-  return config.rope_scaling.empty() ? 1 : config.rope_scaling_factor;
-}
-
 /// In order of computation.
 constexpr std::array kProjections = {&TransformerLayer::q_proj,    &TransformerLayer::k_proj,
                                      &TransformerLayer::v_proj,    &TransformerLayer::o_proj,
@@ -90,46 +82,27 @@ TransformerImpl::TransformerImpl(ModelConfig config, const TransformerOptions& o
     }
   }
   const auto find = [&](const std::string& name) {
-    const auto found = parameters.find(name + ".weight");
+    const auto found = parameters.find(name);
     return found == parameters.end() ? torch::Tensor() : found->second;
   };
-  embedding_ = find("token_embd");
-  norm_ = find("output_norm");
+  const auto linear = [&](const std::string& prefix, const std::string& name) {
+    TernaryLinear result{.name = projection_names.at(prefix + name + ".weight"),
+                         .weight = find(prefix + name + ".weight"),
+                         .packed = {},
+                         .norm = find(prefix + name + "_norm_in.weight"),
+                         .update = {}};
+    if (options.packed) {
+      result.packed = options.packed(result.name);
+    }
+    return result;
+  };
+  embedding_ = find("token_embd.weight");
+  norm_ = find("output_norm.weight");
   head_ = !family.has_head              ? torch::Tensor()
           : config_.tie_word_embeddings ? embedding_
-                                        : find("output");
+                                        : find("output.weight");
   for (std::size_t i = 0; i < config_.num_hidden_layers; ++i) {
-    const std::string prefix = message("blk.", i, ".");
-    const auto linear = [&](const char* name) {
-      TernaryLinear linear{.name = projection_names.at(prefix + name + ".weight"),
-                           .weight = find(prefix + name),
-                           .packed = {},
-                           .norm = find(prefix + name + "_norm_in"),
-                           .update = {}};
-      if (options.packed) {
-        linear.packed = options.packed(linear.name);
-      }
-      return linear;
-    };
-    const auto gain = [&](const char* name) { return find(prefix + name); };
-    const std::uint64_t pattern = config_.sliding_window_pattern;
-    layers_.push_back({.attention_norm = gain("attn_norm"),
-                       .q_norm = gain("attn_q_norm"),
-                       .k_norm = gain("attn_k_norm"),
-                       .attention_sub_norm = gain("attn_sub_norm"),
-                       .attention_post_norm = gain("post_attention_norm"),
-                       .feed_forward_norm = gain("ffn_norm"),
-                       .feed_forward_sub_norm = gain("ffn_sub_norm"),
-                       .feed_forward_post_norm = gain("post_ffw_norm"),
-                       .q_proj = linear("attn_q"),
-                       .k_proj = linear("attn_k"),
-                       .v_proj = linear("attn_v"),
-                       .o_proj = linear("attn_output"),
-                       .gate_proj = linear("ffn_gate"),
-                       .up_proj = linear("ffn_up"),
-                       .down_proj = linear("ffn_down"),
-                       .sliding = config_.sliding_window.has_value() &&
-                                  (pattern == 0 || (i + 1) % pattern != 0)});
+    layers_.push_back(assemble_layer<TransformerLayer>(config_, i, find, linear));
   }
 }
 

@@ -2,6 +2,8 @@
 // A layer from its weights by name, whoever has them.
 #pragma once
 
+#include <bitnet/error.h>
+
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -14,10 +16,10 @@
 namespace bitnet {
 
 /// norm(gguf name) gives gains, empty when the family has no such norm; linear(prefix, name) a
-/// Projection.
-template <class Norm, class Linear>
-LayerWeights assemble_layer(const ModelConfig& config, std::size_t index, const Norm& norm,
-                            const Linear& linear) {
+/// Projection. `Layer` has the fields of LayerWeights, in their order.
+template <class Layer = LayerWeights, class Norm, class Linear>
+Layer assemble_layer(const ModelConfig& config, std::size_t index, const Norm& norm,
+                     const Linear& linear) {
   const std::string prefix = message("blk.", index, ".");
   const auto gains = [&](const char* name) { return norm(prefix + name + ".weight"); };
   const std::uint64_t pattern = config.sliding_window_pattern;
@@ -38,6 +40,18 @@ LayerWeights assemble_layer(const ModelConfig& config, std::size_t index, const 
       .down_proj = linear(prefix, "ffn_down"),
       .feed_forward_post_norm = gains("post_ffw_norm"),
       .sliding = config.sliding_window.has_value() && (pattern == 0 || (index + 1) % pattern != 0)};
+}
+
+/// What positions are divided by. UnsupportedError for a scaling that is not implemented.
+inline double rope_factor(const ModelConfig& config) {
+  if (config.rope_scaling.empty()) {
+    return 1;
+  }
+  if (config.rope_scaling != "linear") {
+    throw UnsupportedError(
+        message("rope_scaling: expected none or linear, found ", config.rope_scaling));
+  }
+  return config.rope_scaling_factor;
 }
 
 /// Gemma multiplies embeddings by √hidden_size.

@@ -10,6 +10,7 @@
 #include "base/message.h"
 #include "base/thread_pool.h"
 #include "kernels/kernel_table.h"
+#include "model/layer_assembly.h"
 
 namespace bitnet {
 namespace {
@@ -39,17 +40,6 @@ auto choose_gate(const std::string& hidden_act, const kernels::KernelTable& kern
   }
   throw UnsupportedError(
       message("hidden_act: expected relu2, silu, gelu or gelu_pytorch_tanh, found ", hidden_act));
-}
-
-double rope_factor(const ModelConfig& config) {
-  if (config.rope_scaling.empty()) {
-    return 1;
-  }
-  if (config.rope_scaling != "linear") {
-    throw UnsupportedError(
-        message("rope_scaling: expected none or linear, found ", config.rope_scaling));
-  }
-  return config.rope_scaling_factor;
 }
 
 BitNetConfig arithmetic_of(const ModelConfig& config) {

@@ -69,6 +69,10 @@ std::uint64_t row_end(std::uint64_t begin, std::uint64_t end, std::size_t column
 
 }  // namespace
 
+BatchLayout layout_of(const TokenFile& file) {
+  return file.has_prompts() ? BatchLayout::documents : BatchLayout::stream;
+}
+
 BatchSampler::BatchSampler(TokenFile file, const BatchOptions& options)
     : file_(std::move(file)), options_(options) {
   check(options);

@@ -20,10 +20,10 @@ constexpr std::int64_t kPartTokens = 256;
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& states_in,
                                const torch::Tensor& head, const torch::Tensor& targets,
-                               double denominator) {
+                               double denominator, bool has_backward) {
     const torch::Tensor states = states_in.contiguous();
-    const bool needs_gradient = states_in.requires_grad() || head.requires_grad();
-    torch::Tensor d_states = needs_gradient ? torch::zeros_like(states) : torch::Tensor();
+    const bool needs_gradient = has_backward && (states_in.requires_grad() || head.requires_grad());
+    torch::Tensor d_states = needs_gradient ? torch::empty_like(states) : torch::Tensor();
     torch::Tensor d_head = needs_gradient ? torch::zeros_like(head) : torch::Tensor();
     double loss = 0;
     for (std::int64_t first = 0; first < states.size(0); first += kPartTokens) {
@@ -40,8 +40,8 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
       const torch::Tensor weight = is_scored.to(logits.scalar_type()).div_(denominator);
       logits.exp_().mul_(weight).scatter_add_(1, column, -weight);  // now dlogits
       torch::Tensor d_part = d_states.narrow(0, first, count);
-      add_matmul_nn(d_part, logits, head);
-      add_matmul_tn(d_head, logits, part);
+      matmul_nn(logits, head, d_part, false);
+      matmul_tn(logits, part, d_head, true);
     }
     context->save_for_backward({d_states, d_head});
     return torch::full({}, loss / denominator, states.options());
@@ -49,7 +49,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 
   static variable_list backward(AutogradContext* context, const variable_list& output_gradients) {
     const variable_list saved = context->get_saved_variables();
-    return {saved[0] * output_gradients[0], saved[1] * output_gradients[0], {}, {}};
+    return {saved[0] * output_gradients[0], saved[1] * output_gradients[0], {}, {}, {}};
   }
 };
 
@@ -57,7 +57,8 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 
 torch::Tensor linear_cross_entropy(const torch::Tensor& states, const torch::Tensor& head,
                                    const torch::Tensor& targets, double denominator) {
-  return LinearCrossEntropy::apply(states, head, targets, denominator);
+  return LinearCrossEntropy::apply(states, head, targets, denominator,
+                                   torch::GradMode::is_enabled());
 }
 
 }  // namespace bitnet::train

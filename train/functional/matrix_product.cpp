@@ -24,32 +24,26 @@ torch::Tensor matmul_nt(const torch::Tensor& a, const torch::Tensor& b) {
   return out;
 }
 
-void add_matmul_nn(torch::Tensor& out, const torch::Tensor& a, const torch::Tensor& b) {
+void matmul_nn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& out, bool adds) {
   if (!runs_fused(a)) {
-    out.addmm_(a, b);
+    out.addmm_(a, b, adds ? 1 : 0);
     return;
   }
   const torch::Tensor left = a.contiguous();
   const torch::Tensor right = b.contiguous();
-  sgemm(out.size(0), out.size(1), left.size(1), 1, operand(left), operand(right), 1,
+  sgemm(out.size(0), out.size(1), left.size(1), 1, operand(left), operand(right), adds ? 1 : 0,
         out.data_ptr<float>(), out.size(1));
 }
 
-torch::Tensor matmul_tn(const torch::Tensor& a, const torch::Tensor& b) {
-  torch::Tensor out = torch::zeros({a.size(1), b.size(1)}, a.options());
-  add_matmul_tn(out, a, b);
-  return out;
-}
-
-void add_matmul_tn(torch::Tensor& out, const torch::Tensor& a, const torch::Tensor& b) {
+void matmul_tn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& out, bool adds) {
   if (!runs_fused(a)) {
-    out.addmm_(a.t(), b);
+    out.addmm_(a.t(), b, adds ? 1 : 0);
     return;
   }
   const torch::Tensor left = a.contiguous();
   const torch::Tensor right = b.contiguous();
-  sgemm(out.size(0), out.size(1), left.size(0), 1, operand(left, true), operand(right), 1,
-        out.data_ptr<float>(), out.size(1));
+  sgemm(out.size(0), out.size(1), left.size(0), 1, operand(left, true), operand(right),
+        adds ? 1 : 0, out.data_ptr<float>(), out.size(1));
 }
 
 }  // namespace bitnet::train

@@ -23,12 +23,10 @@ void sgemm(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, const Fl
 
 /// a [T, K] bᵀ of b [N, K] -> [T, N]
 torch::Tensor matmul_nt(const torch::Tensor& a, const torch::Tensor& b);
-/// out [T, K] += a b of a [T, N] and b [N, K]
-void add_matmul_nn(torch::Tensor& out, const torch::Tensor& a, const torch::Tensor& b);
-/// aᵀ b of a [T, N] and b [T, K] -> [N, K]
-torch::Tensor matmul_tn(const torch::Tensor& a, const torch::Tensor& b);
-/// out [N, K] += aᵀ b
-void add_matmul_tn(torch::Tensor& out, const torch::Tensor& a, const torch::Tensor& b);
+/// out [T, K] = a b of a [T, N] and b [N, K], or += that
+void matmul_nn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& out, bool adds);
+/// out [N, K] = aᵀ b of a [T, N] and b [T, K], or += that
+void matmul_tn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& out, bool adds);
 
 /// Float32 in the CPU's memory: what the fused loops take, made contiguous.
 inline bool runs_fused(const torch::Tensor& x) {

@@ -4,10 +4,9 @@
 #include <bitnet/train/functional.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
-#include <mutex>
 #include <span>
-#include <vector>
 
 #include "functional/fake_quantize.h"
 #include "functional/matrix_product.h"
@@ -30,25 +29,20 @@ torch::Tensor norm_in_tensor_operations(const torch::Tensor& x, const torch::Ten
 /// Adds dgain of this row to gain_gradient unless that is null; gain null: ones.
 void backward_row(const float* x, const float* dy, const float* gain, std::int64_t n, float eps,
                   float* dx, float* gain_gradient) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    dx[i] = gain == nullptr ? dy[i] : dy[i] * gain[i];
+  }
   float squares = 0;
   float products = 0;
-  if (gain != nullptr) {
 #pragma omp simd reduction(+ : squares, products)
-    for (std::int64_t i = 0; i < n; ++i) {
-      squares += x[i] * x[i];
-      products += dy[i] * gain[i] * x[i];
-    }
-  } else {
-#pragma omp simd reduction(+ : squares, products)
-    for (std::int64_t i = 0; i < n; ++i) {
-      squares += x[i] * x[i];
-      products += dy[i] * x[i];
-    }
+  for (std::int64_t i = 0; i < n; ++i) {
+    squares += x[i] * x[i];
+    products += dx[i] * x[i];
   }
   const float r = 1 / std::sqrt(squares / static_cast<float>(n) + eps);
   const float pull = r * r * r * products / static_cast<float>(n);
   for (std::int64_t i = 0; i < n; ++i) {
-    dx[i] = r * (gain == nullptr ? dy[i] : dy[i] * gain[i]) - x[i] * pull;
+    dx[i] = r * dx[i] - x[i] * pull;
   }
   if (gain_gradient != nullptr) {
     for (std::int64_t i = 0; i < n; ++i) {

@@ -12,13 +12,12 @@
 #include <cmath>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "base/message.h"
 #include "program/run_log.h"
 
@@ -61,11 +60,10 @@ TrainingOptions configured(const std::vector<std::string>& arguments) {
   options.model = small_model();
   for (const std::string& argument : arguments) {
     if (!argument.starts_with("-") && argument.ends_with(".json")) {
-      std::ifstream file(argument, std::ios::binary);
-      if (!file) {
-        throw IoError(message(argument, ": cannot be read"));
+      const std::string text = read_file_if_any(argument);
+      if (text.empty()) {
+        throw IoError(message(argument, ": cannot be read, or is empty"));
       }
-      const std::string text{std::istreambuf_iterator<char>(file), {}};
       return TrainingOptions::from_json(text, options);
     }
   }
@@ -145,11 +143,10 @@ int score(const TrainingOptions& options, const Sources& sources) {
   write_token_file(tokens, tokenizer, sources, Runtime());
   const TokenFile file(tokens);
   std::filesystem::remove(tokens);  // the mapping stays
-  const EvaluationResult result =
-      evaluate(*model, file, tokenizer,
-               {.rows = static_cast<std::size_t>(options.batch_size),
-                .columns = static_cast<std::size_t>(options.context),
-                .layout = file.has_prompts() ? BatchLayout::documents : BatchLayout::stream});
+  const EvaluationResult result = evaluate(*model, file, tokenizer,
+                                           {.rows = static_cast<std::size_t>(options.batch_size),
+                                            .columns = static_cast<std::size_t>(options.context),
+                                            .layout = layout_of(file)});
   std::cout << message(result.tokens, " tokens, ", result.bytes, " bytes: loss ", result.loss(),
                        ", perplexity ", std::exp(result.loss()), ", ", result.bits_per_byte(),
                        " bits per byte\n");

@@ -58,5 +58,8 @@ class BitNetAdapter {
 
 /// The updates of a model as PEFT's adapter, for save_lora; alpha is scale times rank.
 LoraAdapter lora_of(const TransformerImpl& model, const std::string& base_model = "");
+/// Back into the model's updates. FormatError for an adapter of other projections or another rank.
+void restore_lora(TransformerImpl& model, const LoraAdapter& adapter);
+bool has_updates(const TransformerImpl& model);
 
 }  // namespace bitnet::train

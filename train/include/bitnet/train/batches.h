@@ -30,6 +30,9 @@ enum class BatchLayout {
   documents,
 };
 
+/// documents where there are prompts, else stream.
+BatchLayout layout_of(const TokenFile& file);
+
 struct BatchOptions {
   std::size_t rows = 8;
   std::size_t columns = 256;

@@ -44,11 +44,19 @@ struct TernaryLinear {
   }
 };
 
-/// One layer; a norm that the family lacks is undefined.
+/// One layer; a norm that the family lacks is undefined. Shapes as in the engine's LayerWeights.
 struct TransformerLayer {
-  torch::Tensor attention_norm, q_norm, k_norm, attention_sub_norm, attention_post_norm;
-  torch::Tensor feed_forward_norm, feed_forward_sub_norm, feed_forward_post_norm;
-  TernaryLinear q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj;
+  torch::Tensor attention_norm;
+  TernaryLinear q_proj, k_proj, v_proj;
+  torch::Tensor q_norm, k_norm;
+  torch::Tensor attention_sub_norm;
+  TernaryLinear o_proj;
+  torch::Tensor attention_post_norm;
+  torch::Tensor feed_forward_norm;
+  TernaryLinear gate_proj, up_proj;
+  torch::Tensor feed_forward_sub_norm;
+  TernaryLinear down_proj;
+  torch::Tensor feed_forward_post_norm;
   bool sliding = false;  ///< sees ModelConfig::sliding_window positions
 };
 
