@@ -171,6 +171,22 @@ TEST_F(TrainProgram, AnAdapterIsTrainedRunAndResumed) {
   EXPECT_EQ(read_bytes(folder / "adapter/adapter_model.safetensors"), before);
 }
 
+TEST_F(TrainProgram, AnInterruptedRunSavesAndEnds) {
+  std::string command = "timeout --foreground --signal=INT 1 '" BITNET_TRAIN_PROGRAM "'";
+  const std::vector<std::string> arguments = train("run", "1000000");
+  for (std::size_t i = 1; i < arguments.size(); ++i) command += " '" + arguments[i] + "'";
+  ASSERT_NE(std::system((command + " > /dev/null 2>&1").c_str()), -1);
+  std::ifstream metrics(folder / "run/metrics.jsonl");
+  std::string last;
+  for (std::string line; std::getline(metrics, line);) last = line;
+  const nlohmann::json end = nlohmann::json::parse(last);
+  EXPECT_EQ(end.at("event"), "finish");
+  EXPECT_EQ(end.at("reason"), "interrupted");
+  const std::string digits = std::to_string(end.at("step").get<int>());
+  const std::string name = "checkpoint-" + std::string(6 - digits.size(), '0') + digits;
+  EXPECT_TRUE(fs::exists(folder.path() / "run" / name)) << name;
+}
+
 TEST_F(TrainProgram, ErrorsSayWhatIsWrong) {
   const auto error_of = [](const std::vector<std::string>& arguments) {
     const ProgramResult result = run_program(arguments);

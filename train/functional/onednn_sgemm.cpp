@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
-// oneDNN makes its code for the CPU it meets. Debian's OpenBLAS takes its oldest kernels on CPUs
-// that it does not know by name: a fifth of the speed on an Emerald Rapids (docs/training.md).
+// oneDNN makes its code for the CPU it meets; Debian's OpenBLAS takes its oldest kernels on CPUs
+// that it does not know by name.
+//
+// That code (seen with 2.6) has no stack to run a signal handler on: one that runs meanwhile
+// overwrites the heap. A program with handlers blocks their signals on the threads that compute.
 #include <oneapi/dnnl/dnnl.h>
 
 #include <bitnet/error.h>

@@ -27,11 +27,14 @@ using Json = nlohmann::ordered_json;
 
 std::atomic<bool> interrupted = false;
 
-void on_interrupt(int signal) {
-  if (interrupted.exchange(true)) {
-    std::signal(signal, SIG_DFL);
-    std::raise(signal);
-  }
+void on_interrupt(int /*signal*/) { interrupted = true; }
+
+sigset_t stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  return signals;
 }
 
 std::string now() {
@@ -57,14 +60,23 @@ RunLog::RunLog(const TrainingOptions& options, std::vector<std::string> prompts)
       prompts_(std::move(prompts)),
       metrics_(options.output / "metrics.jsonl"),
       draws_(isatty(STDERR_FILENO) != 0) {
+  // No handler may run on a thread that computes: oneDNN's code has no stack to run it on, and it
+  // would write into the heap. There signals wait for should_stop(); a library's idle thread may
+  // take them.
   interrupted = false;
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
+  const sigset_t signals = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
-RunLog::~RunLog() {
+RunLog::~RunLog() { let_signals_kill(); }
+
+void RunLog::let_signals_kill() {
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
+  const sigset_t signals = stop_signals();
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
 
 void RunLog::on_start(const TrainingStart& start) {
@@ -170,7 +182,15 @@ void RunLog::write_samples(std::int64_t step, const std::filesystem::path& folde
   }
 }
 
-bool RunLog::should_stop() { return interrupted; }
+bool RunLog::should_stop() {
+  const sigset_t signals = stop_signals();
+  const timespec now{};
+  if (!interrupted && sigtimedwait(&signals, nullptr, &now) < 0) {
+    return false;
+  }
+  let_signals_kill();  // a second one, while the run is saved
+  return true;
+}
 
 void RunLog::finish(TrainingEnd end) {
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start_;

@@ -25,6 +25,7 @@ class RunLog : public TrainingObserver {
   void finish(TrainingEnd end);
 
  private:
+  static void let_signals_kill();
   /// Adds a line to metrics.jsonl and renews report.html, the latter now and then.
   void append(const std::string& line, bool is_final = false);
   void write_samples(std::int64_t step, const std::filesystem::path& folder);
