@@ -13,7 +13,7 @@ data=$folder/data
 install_missing "${build_packages[@]}" "${train_packages[@]}"
 build release bitnet_cli bitnet_train_program bitnet_train_tokenizer_program
 PATH=$PWD/build/release:$PATH
-# OpenMP's and OpenBLAS's threads stand in each other's way; `bitnet train` needs one kind only.
+# `bitnet train` computes on OpenMP's threads.
 export OMP_NUM_THREADS=$threads OPENBLAS_NUM_THREADS=1
 
 models/prose/fetch "$data"
