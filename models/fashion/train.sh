@@ -4,16 +4,16 @@
 #
 #   models/fashion/train.sh [DATA]    (build/models/fashion/data, fetched when it is missing)
 #
-# Some minutes on one core. Needs libtorch and Node.
-set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# Some minutes on one core. Needs Node.
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/prepare"
+
 data=${1:-build/models/fashion/data}
 run=build/models/fashion/run
 programs=build/release
 
+install_missing "${build_packages[@]}" "${train_packages[@]}"
+build release fashion_train fashion_evaluate
 [[ -f $data/train-images-idx3-ubyte ]] || models/fashion/fetch "$data"
-cmake --preset release >/dev/null
-cmake --build "$programs" --target fashion_train fashion_evaluate
 mkdir -p "$run"
 
 # Both learn best at this rate: README.md has the others.

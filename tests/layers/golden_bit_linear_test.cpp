@@ -20,24 +20,13 @@ namespace {
 using nlohmann::json;
 using reference::GoldenFile;
 
-BitNetConfig config_of(const json& c) {
-  const std::size_t group = c.at("group");
-  const bool norm = c.at("norm") != "none";
-  return reference::with_weight_scope(
-             reference::config_of_form(c.at("form")),
-             group == 0 ? std::string("tensor") : "group" + std::to_string(group))
-      .with_activation_bits(c.at("bits"))
-      .with_rms_norm(norm)
-      .with_eps(norm ? c.at("eps").get<float>() : 1e-5F);
-}
-
 /// One case: its inputs as float32, and the layer made of them.
 class GoldenLayer {
  public:
   GoldenLayer(const GoldenFile& file, const json& c)
       : file_(file),
         id_(c.at("id")),
-        config_(config_of(c)),
+        config_(reference::config_of_layer(c)),
         x_{floats("x"), Shape(c.at("x_shape").get<std::vector<std::size_t>>())},
         weight_{floats("w"), Shape(file.at(id_ + "/w").shape)},
         bias_(c.at("bias") ? floats("bias") : std::vector<float>{}),

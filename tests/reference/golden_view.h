@@ -40,4 +40,15 @@ inline BitNetConfig with_weight_scope(const BitNetConfig& config, const std::str
       .with_group_size(static_cast<std::size_t>(group));
 }
 
+/// Of a case of bitlinear/cases.json.
+inline BitNetConfig config_of_layer(const nlohmann::json& c) {
+  const std::size_t group = c.at("group");
+  const bool norm = c.at("norm") != "none";
+  return with_weight_scope(config_of_form(c.at("form")),
+                           group == 0 ? std::string("tensor") : "group" + std::to_string(group))
+      .with_activation_bits(c.at("bits"))
+      .with_rms_norm(norm)
+      .with_eps(norm ? c.at("eps").get<float>() : 1e-5F);
+}
+
 }  // namespace bitnet::reference

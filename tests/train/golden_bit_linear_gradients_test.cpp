@@ -16,17 +16,6 @@ namespace {
 using nlohmann::json;
 using reference::GoldenFile;
 
-BitNetConfig config_of(const json& c) {
-  const std::size_t group = c.at("group");
-  const bool norm = c.at("norm") != "none";
-  return reference::with_weight_scope(
-             reference::config_of_form(c.at("form")),
-             group == 0 ? std::string("tensor") : "group" + std::to_string(group))
-      .with_activation_bits(c.at("bits"))
-      .with_rms_norm(norm)
-      .with_eps(norm ? c.at("eps").get<float>() : 1e-5F);
-}
-
 TEST(GoldenBitLinearGradients, OutputsAndGradients) {
   const json index = reference::read_golden_json("bitlinear/cases.json");
   const GoldenFile file("bitlinear/bitlinear.safetensors");
@@ -42,11 +31,12 @@ TEST(GoldenBitLinearGradients, OutputsAndGradients) {
     // BitNetConfig holds eps as float32, which is 3e-8 off: too far for float64.
     const bool norm_in_layer = dtype == "F32";
     const bool has_gain = c.at("norm") == "weighted";
-    BitLinear layer(
-        BitLinearOptions(w.size(1), w.size(0))
-            .bias(c.at("bias"))
-            .norm_weight(has_gain)
-            .quantization(norm_in_layer ? config_of(c) : config_of(c).with_rms_norm(false)));
+    BitLinear layer(BitLinearOptions(w.size(1), w.size(0))
+                        .bias(c.at("bias"))
+                        .norm_weight(has_gain)
+                        .quantization(norm_in_layer
+                                          ? reference::config_of_layer(c)
+                                          : reference::config_of_layer(c).with_rms_norm(false)));
     layer->to(w.scalar_type());
     layer->lambda = c.at("lambda");
     {

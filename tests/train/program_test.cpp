@@ -20,12 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string read_bytes(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  EXPECT_TRUE(file) << path;
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 class TrainProgram : public testing::Test {
  protected:
   void SetUp() override {
@@ -78,6 +72,13 @@ class TrainProgram : public testing::Test {
             "30"};
   }
 
+  /// A run that gets the signal after a second, and is waited for.
+  static void send_signal(const std::string& name, const std::vector<std::string>& arguments) {
+    std::string command = "timeout --foreground --signal=" + name + " 1 '" BITNET_TRAIN_PROGRAM "'";
+    for (std::size_t i = 1; i < arguments.size(); ++i) command += " '" + arguments[i] + "'";
+    ASSERT_NE(std::system((command + " > /dev/null 2>&1").c_str()), -1);
+  }
+
   test::TemporaryFolder folder;
 };
 
@@ -97,7 +98,7 @@ TEST_F(TrainProgram, TrainsReportsAndTheEngineRunsIt) {
   for (const char* event : {"step", "evaluation", "checkpoint", "sample"}) {
     EXPECT_NE(std::ranges::find(events, event), events.end()) << event;
   }
-  const std::string page = read_bytes(folder / "run/report.html");
+  const std::string page = test::read_text(folder / "run/report.html");
   EXPECT_NE(page.find("<svg"), std::string::npos);
   // Each line was understood, the last one too: the page has no reason to reload itself.
   EXPECT_EQ(page.find("could not be read"), std::string::npos);
@@ -111,14 +112,11 @@ TEST_F(TrainProgram, TrainsReportsAndTheEngineRunsIt) {
 
 TEST_F(TrainProgram, AKilledRunEndsAsIfNobodyHadKilledIt) {
   ASSERT_EQ(run_program(train("whole")).exit_status, 0);
-  std::string command = "timeout --signal=KILL 1 '" BITNET_TRAIN_PROGRAM "'";
-  const std::vector<std::string> arguments = train("killed");
-  for (std::size_t i = 1; i < arguments.size(); ++i) command += " '" + arguments[i] + "'";
-  ASSERT_NE(std::system((command + " > /dev/null 2>&1").c_str()), -1);
+  send_signal("KILL", train("killed"));
   ASSERT_EQ(run_program(train("killed")).exit_status, 0);
   for (const char* name : {"model.safetensors", "optimizer.safetensors"}) {
-    EXPECT_EQ(read_bytes(folder / "whole/checkpoint-000060" / name),
-              read_bytes(folder / "killed/checkpoint-000060" / name))
+    EXPECT_EQ(test::read_text(folder / "whole/checkpoint-000060" / name),
+              test::read_text(folder / "killed/checkpoint-000060" / name))
         << name;
   }
 }
@@ -166,16 +164,13 @@ TEST_F(TrainProgram, AnAdapterIsTrainedRunAndResumed) {
   EXPECT_NE(continuation({}), "zzzzzzzz\n");
 
   fs::remove_all(folder / "adapter/checkpoint-000040");
-  const std::string before = read_bytes(folder / "adapter/adapter_model.safetensors");
+  const std::string before = test::read_text(folder / "adapter/adapter_model.safetensors");
   ASSERT_EQ(run_program(adapter("adapter", "40")).exit_status, 0);
-  EXPECT_EQ(read_bytes(folder / "adapter/adapter_model.safetensors"), before);
+  EXPECT_EQ(test::read_text(folder / "adapter/adapter_model.safetensors"), before);
 }
 
 TEST_F(TrainProgram, AnInterruptedRunSavesAndEnds) {
-  std::string command = "timeout --foreground --signal=INT 1 '" BITNET_TRAIN_PROGRAM "'";
-  const std::vector<std::string> arguments = train("run", "1000000");
-  for (std::size_t i = 1; i < arguments.size(); ++i) command += " '" + arguments[i] + "'";
-  ASSERT_NE(std::system((command + " > /dev/null 2>&1").c_str()), -1);
+  send_signal("INT", train("run", "1000000"));
   std::ifstream metrics(folder / "run/metrics.jsonl");
   std::string last;
   for (std::string line; std::getline(metrics, line);) last = line;

@@ -18,10 +18,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string read_bytes(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  EXPECT_TRUE(file) << path;
-  return {std::istreambuf_iterator<char>(file), {}};
+ModelConfig small_model() {
+  ModelConfig config;
+  config.architectures = {"BitNetForCausalLM"};
+  config.model_type = "bitnet";
+  config.hidden_act = "relu2";
+  config.hidden_size = 64;
+  config.intermediate_size = 96;
+  config.num_hidden_layers = 2;
+  config.num_attention_heads = 2;
+  config.num_key_value_heads = 1;
+  config.head_dim = 32;
+  config.rms_norm_eps = 1e-5;
+  config.tie_word_embeddings = true;
+  return config;
 }
 
 class TrainerTest : public testing::Test {
@@ -36,17 +46,7 @@ class TrainerTest : public testing::Test {
     options.output = folder.path() / output;
     options.data = {folder.path() / "text.txt"};
     options.tokenizer = fs::path(BITNET_SOURCE_DIR) / "models/prose-nano";
-    options.model.architectures = {"BitNetForCausalLM"};
-    options.model.model_type = "bitnet";
-    options.model.hidden_act = "relu2";
-    options.model.hidden_size = 64;
-    options.model.intermediate_size = 96;
-    options.model.num_hidden_layers = 2;
-    options.model.num_attention_heads = 2;
-    options.model.num_key_value_heads = 1;
-    options.model.head_dim = 32;
-    options.model.rms_norm_eps = 1e-5;
-    options.model.tie_word_embeddings = true;
+    options.model = small_model();
     options.batch_size = 4;
     options.context = 32;
     options.schedule.steps = 20;
@@ -75,8 +75,8 @@ struct EndBehind : TrainingObserver {
 
 void expect_same_weights(const fs::path& a, const fs::path& b) {
   for (const char* name : {"model.safetensors", "optimizer.safetensors"}) {
-    EXPECT_EQ(read_bytes(a / "checkpoint-000020" / name),
-              read_bytes(b / "checkpoint-000020" / name))
+    EXPECT_EQ(test::read_text(a / "checkpoint-000020" / name),
+              test::read_text(b / "checkpoint-000020" / name))
         << name;
   }
 }
@@ -158,18 +158,9 @@ TEST(TrainingOptions, TravelThroughJson) {
   TrainingOptions options;
   options.output = "out";
   options.data = {"a.txt", "b"};
-  options.model.architectures = {"BitNetForCausalLM"};
-  options.model.model_type = "bitnet";
-  options.model.hidden_act = "relu2";
-  options.model.hidden_size = 64;
-  options.model.intermediate_size = 96;
-  options.model.num_hidden_layers = 2;
-  options.model.num_attention_heads = 2;
-  options.model.num_key_value_heads = 1;
-  options.model.head_dim = 32;
+  options.model = small_model();
   options.model.vocab_size = 100;
   options.model.max_position_embeddings = 32;
-  options.model.rms_norm_eps = 1e-5;
   options.schedule.kind = ScheduleKind::cosine;
   options.clip = 0.5;
   const TrainingOptions again = TrainingOptions::from_json(options.to_json(), {});
