@@ -60,7 +60,7 @@ struct TrainingLog {
   using Step = std::int64_t;
 
   std::optional<LoggedStart> start;    ///< of the last run
-  std::vector<Step> resumed_from;        ///< those that still lie behind the last entry
+  std::vector<Step> resumed_from;      ///< those that still lie behind the last entry
   std::optional<LoggedFinish> finish;  ///< of the last run
   std::map<Step, StepMetrics> steps;
   std::map<Step, EvaluationMetrics> evaluations;
