@@ -34,17 +34,6 @@ std::vector<Runtime> all_runtimes() {
   return runtimes;
 }
 
-std::vector<Contest> all_contests(const std::vector<Runtime>& runtimes) {
-  std::vector<Contest> contests;
-  for (const Runtime& runtime : runtimes) {
-    for (auto* list : {layer_contests, kernel_contests, attention_contests}) {
-      const std::vector<Contest> some = list(runtime);
-      contests.insert(contests.end(), some.begin(), some.end());
-    }
-  }
-  return contests;
-}
-
 void require_correct_kernels() {
   for (const KernelCheck& check : self_test()) {
     if (!check.passed) {

@@ -101,7 +101,7 @@ void restore_leading_dimensions(const torch::Tensor& input, variable_list& outpu
 struct SharedInputProducts : torch::autograd::Function<SharedInputProducts> {
   static variable_list forward(AutogradContext* context, const torch::Tensor& input,
                                at::TensorList weights, const BitNetConfig& config, double lambda,
-                               bool has_backward) {
+                               Precision precision, bool has_backward) {
     const torch::Tensor x = input.reshape({-1, input.size(-1)}).contiguous();
     const bool is_integer = lambda == 1 && runs_fused(x) && x.numel() != 0;
     variable_list outputs, saved;
@@ -120,7 +120,7 @@ struct SharedInputProducts : torch::autograd::Function<SharedInputProducts> {
         saved.push_back(fake_quantize_weights(weight, config, lambda));
       }
       if (!is_integer) {
-        outputs.push_back(matmul_nt(saved[0], saved.back()));
+        outputs.push_back(matmul_nt(saved[0], saved.back(), precision));
       }
     }
     restore_leading_dimensions(input, outputs);
@@ -128,11 +128,13 @@ struct SharedInputProducts : torch::autograd::Function<SharedInputProducts> {
     context->saved_data["input_needs_gradient"] = input.requires_grad();
     context->saved_data["weights_need_gradient"] =
         std::ranges::any_of(weights, [](const torch::Tensor& w) { return w.requires_grad(); });
+    context->saved_data["precision"] = static_cast<std::int64_t>(precision);
     context->saved_data["shape"] = input.sizes().vec();
     return outputs;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& output_gradients) {
+    const auto precision = static_cast<Precision>(context->saved_data["precision"].toInt());
     const variable_list saved = context->get_saved_variables();
     const std::vector<std::int64_t> shape = context->saved_data["shape"].toIntVector();
     variable_list gradients;
@@ -143,7 +145,7 @@ struct SharedInputProducts : torch::autograd::Function<SharedInputProducts> {
     if (context->saved_data["input_needs_gradient"].toBool()) {
       torch::Tensor dx = torch::empty({gradients[0].size(0), shape.back()}, gradients[0].options());
       for (std::size_t i = 0; i < gradients.size(); ++i) {
-        matmul_nn(gradients[i], saved[2 + i], dx, i != 0);
+        matmul_nn(gradients[i], saved[2 + i], dx, i != 0, precision);
       }
       results[0] = dx.view(shape);
     }
@@ -152,10 +154,10 @@ struct SharedInputProducts : torch::autograd::Function<SharedInputProducts> {
       const torch::Tensor x = saved[1].defined() ? dequantize({saved[0], saved[1]}) : saved[0];
       for (std::size_t i = 0; i < gradients.size(); ++i) {
         results[1 + i] = torch::empty({gradients[i].size(1), x.size(1)}, x.options());
-        matmul_tn(gradients[i], x, results[1 + i], false);
+        matmul_tn(gradients[i], x, results[1 + i], false, precision);
       }
     }
-    results.resize(results.size() + 3);  // the other arguments have none
+    results.resize(results.size() + 4);  // the other arguments have none
     return results;
   }
 };
@@ -188,7 +190,8 @@ struct FrozenProducts : torch::autograd::Function<FrozenProducts> {
       Tensor w = dequantize_weights(static_cast<const FrozenTernary&>(*kept.toCapsule()).weight);
       const torch::Tensor w_hat =
           torch::from_blob(w.data.data(), {output_gradients[i].size(-1), shape.back()});
-      matmul_nn(output_gradients[i].reshape({-1, output_gradients[i].size(-1)}), w_hat, dx, i != 0);
+      matmul_nn(output_gradients[i].reshape({-1, output_gradients[i].size(-1)}), w_hat, dx, i != 0,
+                Precision::float32);
     }
     return {dx.view(shape), {}, {}};
   }
@@ -213,7 +216,8 @@ std::vector<torch::Tensor> bit_linear(const torch::Tensor& x,
 
 std::vector<torch::Tensor> bit_linear(const torch::Tensor& x,
                                       const std::vector<torch::Tensor>& weights,
-                                      const BitNetConfig& config, double lambda) {
+                                      const BitNetConfig& config, double lambda,
+                                      Precision precision) {
   config.validate();
   for (const torch::Tensor& weight : weights) {
     if (weight.dim() != 2 || x.dim() == 0 || weight.size(1) != x.size(-1)) {
@@ -223,7 +227,8 @@ std::vector<torch::Tensor> bit_linear(const torch::Tensor& x,
   }
   const bool has_backward = config.enable_ste && torch::GradMode::is_enabled();
   const torch::AutoGradMode mode(has_backward);
-  return SharedInputProducts::apply(x, at::TensorList(weights), config, lambda, has_backward);
+  return SharedInputProducts::apply(x, at::TensorList(weights), config, lambda, precision,
+                                    has_backward);
 }
 
 BitLinearImpl::BitLinearImpl(const BitLinearOptions& chosen) : options(chosen) {

@@ -120,6 +120,11 @@ Transformer load_transformer(const Checkpoint& checkpoint) {
   return model;
 }
 
+bool has_stored_trits(const Checkpoint& checkpoint) {
+  const ModelSource source(checkpoint, {}, Runtime::serial());
+  return std::ranges::any_of(source.weights(), is_stored_ternary);
+}
+
 Transformer load_frozen_transformer(const Checkpoint& checkpoint) {
   const ModelSource source(checkpoint, {}, Runtime::serial());
   const auto packed = [&](const std::string& name) {

@@ -9,11 +9,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 
 #include "base/mapped_file.h"
 #include "base/message.h"
 #include "base/output_file.h"
 #include "batch_tensors.h"
+#include "corpus/random.h"
+#include "device.h"
 #include "run_folder.h"
 #include "trit_census.h"
 
@@ -37,7 +40,7 @@ fs::path tokenizer_folder(const TrainingOptions& options) {
   throw InvalidArgument("tokenizer: expected a folder, found none");
 }
 
-Transformer initial_model(const TrainingOptions& options, const Tokenizer& tokenizer) {
+Transformer initial_weights(const TrainingOptions& options, const Tokenizer& tokenizer) {
   torch::manual_seed(options.seed);
   if (options.lora_rank != 0) {
     Transformer model = load_frozen_transformer(open_checkpoint(options.from));
@@ -60,6 +63,18 @@ Transformer initial_model(const TrainingOptions& options, const Tokenizer& token
   return Transformer(config);
 }
 
+void prepare(const TrainingOptions& options, Transformer& model) {
+  model->to(find_device(options.device));
+  model->set_precision(options.bfloat16 ? Precision::bfloat16 : Precision::float32);
+}
+
+Transformer initial_model(const TrainingOptions& options, const Tokenizer& tokenizer) {
+  Transformer model = initial_weights(options, tokenizer);
+  model->set_dropout(options.dropout);
+  prepare(options, model);
+  return model;
+}
+
 AdamW optimizer_of(const Transformer& model) {
   AdamW::NamedParameters parameters;
   for (const auto& parameter : model->named_parameters()) {
@@ -77,6 +92,15 @@ BatchOptions batch_options(const TrainingOptions& options, const TokenFile& file
           .layout = layout_of(file)};
 }
 
+std::optional<Teacher> teacher_of(const TrainingOptions& options, const Transformer& student) {
+  if (options.teacher.empty()) {
+    return std::nullopt;
+  }
+  Teacher teacher(open_checkpoint(options.teacher), options.distillation, student->config());
+  prepare(options, teacher.model());
+  return teacher;
+}
+
 /// One run: everything that lives as long as it.
 class Trainer {
  public:
@@ -90,6 +114,7 @@ class Trainer {
                               Runtime())),
         sampler_(train_, batch_options(options, train_)),
         model_(initial_model(options, tokenizer_)),
+        teacher_(teacher_of(options, model_)),
         optimizer_(optimizer_of(model_)) {
     if (!options.dev.empty()) {
       dev_ = token_file_for(options.dev, tokenizer_, options.output / "dev.safetensors", Runtime());
@@ -169,6 +194,8 @@ class Trainer {
   void step() {
     const Schedule::Rates rates = options_.schedule.at(state_.step);
     model_->set_lambda(strength());
+    // What dropout leaves out follows from seed and step alone, as the batches do.
+    torch::manual_seed(random_at(options_.seed, static_cast<std::uint64_t>(state_.step)));
     optimizer_.zero_grad();
     std::vector<Batch> batches;
     std::int64_t targets = 0;
@@ -181,8 +208,10 @@ class Trainer {
     double loss = 0;
     for (const Batch& batch : batches) {
       const BatchTensors tensors = tensors_of(batch, model_->embedding().device());
+      const auto denominator = static_cast<double>(targets);
       const torch::Tensor part =
-          model_->loss(tensors.inputs, tensors.targets, static_cast<double>(targets));
+          teacher_ ? teacher_->loss(*model_, tensors.inputs, tensors.targets, denominator)
+                   : model_->loss(tensors.inputs, tensors.targets, denominator);
       part.backward();
       loss += part.item<double>();
     }
@@ -276,6 +305,7 @@ class Trainer {
   std::optional<TokenFile> dev_;
   BatchSampler sampler_;
   Transformer model_;
+  std::optional<Teacher> teacher_;
   AdamW optimizer_;
   TritCensus census_;
   TrainingState state_;

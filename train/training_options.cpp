@@ -26,6 +26,12 @@ void for_each_field(Options& options, const Field& field) {
   field("from", options.from);
   field("quantize", options.quantize);
   field("lambda_warmup", options.lambda_warmup);
+  field("teacher", options.teacher);
+  field("distill_logits", options.distillation.logits);
+  field("distill_temperature", options.distillation.temperature);
+  field("distill_relations", options.distillation.relations);
+  field("relation_layer", options.distillation.relation_layer);
+  field("relation_heads", options.distillation.relation_heads);
   field("lora_rank", options.lora_rank);
   field("lora_alpha", options.lora_alpha);
   field("lora_targets", options.lora_targets);
@@ -43,8 +49,11 @@ void for_each_field(Options& options, const Field& field) {
   field("weight_decay", options.schedule.weight_decay);
   field("epochs", options.epochs);
   field("clip", options.clip);
+  field("dropout", options.dropout);
   field("seed", options.seed);
   field("early_stop", options.early_stop);
+  field("device", options.device);
+  field("bfloat16", options.bfloat16);
   field("log_every", options.log_every);
   field("evaluate_every", options.evaluate_every);
   field("save_every", options.save_every);
@@ -98,6 +107,13 @@ void TrainingOptions::validate() const {
           "the model that the adapter stands beside");
   require(lora_rank == 0 || (quantize && lambda_warmup == 0), "lora_rank", lora_rank,
           "0 with a float model or lambda_warmup");
+  require(lora_rank == 0 || device == "cpu", "device", device, "cpu, where packed weights are");
+  require(distillation.logits >= 0, "distill_logits", distillation.logits, "at least 0");
+  require(distillation.temperature > 0, "distill_temperature", distillation.temperature,
+          "a positive number");
+  require(distillation.relations >= 0, "distill_relations", distillation.relations, "at least 0");
+  require(distillation.relation_heads >= 0, "relation_heads", distillation.relation_heads,
+          "a positive number, or 0 for the student's KV heads");
   require(batch_size > 0, "batch_size", batch_size, "a positive number");
   require(context > 0, "context", context, "a positive number");
   require(accumulate > 0, "accumulate", accumulate, "a positive number");
@@ -106,6 +122,7 @@ void TrainingOptions::validate() const {
   require(schedule.weight_decay >= 0, "weight_decay", schedule.weight_decay, "at least 0");
   require(epochs > 0, "epochs", epochs, "a positive number");
   require(clip >= 0, "clip", clip, "at least 0");
+  require(dropout >= 0 && dropout < 1, "dropout", dropout, "at least 0 and less than 1");
   require(log_every > 0, "log_every", log_every, "a positive number");
   require(evaluate_every > 0, "evaluate_every", evaluate_every, "a positive number");
   require(save_every > 0, "save_every", save_every, "a positive number");

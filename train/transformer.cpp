@@ -148,7 +148,7 @@ void TransformerImpl::add_low_rank_updates(std::int64_t rank, double scale,
 
 // ---- The forward pass; src/model/transformer.cpp is its counterpart ----
 
-torch::Tensor TransformerImpl::hidden_states(const torch::Tensor& ids) {
+torch::Tensor TransformerImpl::hidden_states(const torch::Tensor& ids, AttentionTap* tap) {
   if (ids.dim() != 2 || ids.size(1) > rotary_.cosines.size(0)) {
     throw InvalidArgument(message("token ids: expected [B, S] with S up to ",
                                   rotary_.cosines.size(0), ", found ", ids.sizes()));
@@ -157,16 +157,20 @@ torch::Tensor TransformerImpl::hidden_states(const torch::Tensor& ids) {
   if (embedding_scale_ != 1) {
     states = states * embedding_scale_;
   }
-  for (const TransformerLayer& layer : layers_) {
-    states = states + attention(layer, states);
-    states = states + feed_forward(layer, states);
+  const auto kept = [&](const torch::Tensor& x) {
+    return dropout_ == 0 ? x : torch::dropout(x, dropout_, is_training());
+  };
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    AttentionInputs* const tapped = tap != nullptr && tap->layer == i ? &tap->inputs : nullptr;
+    states = states + kept(attention(layers_[i], states, tapped));
+    states = states + kept(feed_forward(layers_[i], states));
   }
   return norm(states, norm_);
 }
 
 /// Lin_o(Norm(softmax(q kᵀ / √D, causal) v))  with  q, k, v = Lin(Norm(h)), q and k rotated
-torch::Tensor TransformerImpl::attention(const TransformerLayer& layer,
-                                         const torch::Tensor& states) {
+torch::Tensor TransformerImpl::attention(const TransformerLayer& layer, const torch::Tensor& states,
+                                         AttentionInputs* tapped) {
   std::vector<torch::Tensor> qkv =
       project(states, layer.attention_norm, {&layer.q_proj, &layer.k_proj, &layer.v_proj});
   const auto head_dim = static_cast<std::int64_t>(config_.head_dim);
@@ -177,12 +181,16 @@ torch::Tensor TransformerImpl::attention(const TransformerLayer& layer,
   };
   norm_heads(qkv[0], layer.q_norm);
   norm_heads(qkv[1], layer.k_norm);
+  if (tapped != nullptr) {
+    *tapped = {qkv[0], qkv[1], qkv[2]};
+  }
   const AttentionOptions options{
       .heads = static_cast<std::int64_t>(config_.num_attention_heads),
       .kv_heads = static_cast<std::int64_t>(config_.num_key_value_heads),
       .score_scale = 1 / std::sqrt(config_.query_pre_attn_scalar.value_or(
                              static_cast<double>(config_.head_dim))),
-      .window = layer.sliding ? static_cast<std::int64_t>(config_.sliding_window.value_or(0)) : 0};
+      .window = layer.sliding ? static_cast<std::int64_t>(config_.sliding_window.value_or(0)) : 0,
+      .precision = precision_};
   const RotaryTable& rotary =
       layer.sliding && local_rotary_.cosines.defined() ? local_rotary_ : rotary_;
   const torch::Tensor context = causal_attention(qkv[0], qkv[1], qkv[2], rotary, options);
@@ -239,11 +247,11 @@ std::vector<torch::Tensor> TransformerImpl::multiply(
   for (const TernaryLinear* projection : projections) {
     weights.push_back(projection->weight);
   }
-  return bit_linear(x, weights, arithmetic_, lambda_);
+  return bit_linear(x, weights, arithmetic_, lambda_, precision_);
 }
 
 torch::Tensor TransformerImpl::float_linear(const torch::Tensor& x, const torch::Tensor& weight) {
-  return bit_linear(x, {weight}, arithmetic_, 0)[0];
+  return bit_linear(x, {weight}, arithmetic_, 0, precision_)[0];
 }
 
 torch::Tensor TransformerImpl::norm(const torch::Tensor& x, const torch::Tensor& gain) const {
@@ -262,15 +270,20 @@ torch::Tensor TransformerImpl::forward(const torch::Tensor& ids) {
 
 torch::Tensor TransformerImpl::loss(const torch::Tensor& ids, const torch::Tensor& targets,
                                     double denominator) {
-  if (!head_.defined()) {
-    throw UnsupportedError("this is an embedding model: it has no output head");
-  }
   if (denominator == 0) {
     denominator = std::max<double>(1, (targets >= 0).sum().item<double>());
   }
-  return linear_cross_entropy(
-      hidden_states(ids).reshape({-1, static_cast<std::int64_t>(config_.hidden_size)}), head_,
-      targets.reshape({-1}), denominator);
+  return loss_of_states(hidden_states(ids), targets, denominator);
+}
+
+torch::Tensor TransformerImpl::loss_of_states(const torch::Tensor& states,
+                                              const torch::Tensor& targets, double denominator,
+                                              const TeacherLogits& teacher) const {
+  if (!head_.defined()) {
+    throw UnsupportedError("this is an embedding model: it has no output head");
+  }
+  return linear_cross_entropy(states.reshape({-1, states.size(-1)}), head_, targets.reshape({-1}),
+                              denominator, precision_, teacher);
 }
 
 }  // namespace bitnet::train

@@ -8,7 +8,7 @@ import {fileURLToPath} from 'node:url';
 
 import {kLetters, kPhonemes} from './alphabet.mjs';
 
-const kTokenizer = fileURLToPath(new URL('tokenizer', import.meta.url));
+const kTokenizer = fileURLToPath(new URL('.', import.meta.url));
 const kEnd = 1;
 const kFirstLetter = 2;
 const kFirstPhoneme = kFirstLetter + kLetters.length;

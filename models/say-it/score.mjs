@@ -13,13 +13,15 @@ const kBuild = fileURLToPath(new URL('../../build/', import.meta.url));
 const kLongest = '64';
 
 /** What the model makes of each word. */
-function pronounce(program, model, words) {
-  const {stdout, status, error} = spawnSync(program, ['run', '-m', model, '--lines', '-', '--json', '--temp', '0', '-n', kLongest], {
+function pronounce(program, model, is_float, words) {
+  const command = is_float ? ['train', '--float', '--from', model, '--continue', '-']
+                           : ['run', '-m', model, '--lines', '-', '--json', '--temp', '0', '-n', kLongest];
+  const {stdout, status, error} = spawnSync(program, command, {
     input: words.map((word) => `${word}\n`).join(''), encoding: 'utf8', maxBuffer: 1 << 30,
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   if (status === null) throw error;  // a program that fails without reading all is an error of the pipe, too
-  if (status !== 0) throw new Error(`${program} run: expected exit status 0, found ${status}`);
+  if (status !== 0) throw new Error(`${program} ${command[0]}: expected exit status 0, found ${status}`);
   const lines = stdout.trimEnd().split('\n').map((line) => JSON.parse(line));
   if (lines.length !== words.length) throw new Error(`expected ${words.length} lines, found ${lines.length}`);
   return lines.map(({completion}) => parse_pronunciation(completion));
@@ -28,16 +30,16 @@ function pronounce(program, model, words) {
 function main() {
   const {values, positionals} = parseArgs({
     allowPositionals: true,
-    options: {json: {type: 'boolean', default: false}, list: {type: 'string', default: '20'}},
+    options: {float: {type: 'boolean', default: false}, json: {type: 'boolean', default: false}, list: {type: 'string', default: '20'}},
   });
   const [model, file = `${kBuild}models/say-it/data/test.tsv`] = positionals;
   const listed = Number(values.list);
   if (model === undefined || positionals.length > 2 || !Number.isInteger(listed) || listed < 0) {
-    throw new Error('expected MODEL [FILE] [--json] [--list N]');
+    throw new Error('expected MODEL [FILE] [--float] [--json] [--list N]');
   }
   const program = process.env.BITNET_PROGRAM ?? `${kBuild}release/bitnet`;
   const entries = parse_dictionary(readFileSync(file, 'utf8'));
-  const result = score(entries, pronounce(program, model, entries.map(({word}) => word)));
+  const result = score(entries, pronounce(program, model, values.float, entries.map(({word}) => word)));
   console.log(values.json ? JSON.stringify({...result, mistakes: result.mistakes.slice(0, listed)}, null, 1)
                           : report(result, listed));
 }

@@ -32,7 +32,7 @@ class Pronounce : public testing::Test {
     model.set_floats("model.embed_tokens.weight", {kVocabulary, kWidth}, embedding);
     model.write(folder_.path());
     for (const char* name : {"tokenizer.json", "tokenizer_config.json"}) {
-      std::filesystem::copy(std::string(BITNET_SOURCE_DIR "/models/say-it/tokenizer/") + name,
+      std::filesystem::copy(std::string(BITNET_SOURCE_DIR "/models/say-it/") + name,
                             folder_.path() / name);
     }
   }

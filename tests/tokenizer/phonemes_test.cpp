@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// models/say-it/tokenizer. Oracle: what DATA.md there says of it, letter by letter; the library's
+// models/say-it. Oracle: what DATA.md there says of it, letter by letter; the library's
 // own GGUF reader, tested elsewhere.
 #include <bitnet/tokenizer.h>
 #include <gtest/gtest.h>
@@ -29,9 +29,7 @@ const std::vector<std::string> kPhonemes = {
     "UH2", "UW0", "UW1", "UW2", "V",   "W",   "Y",   "Z",   "ZH"};
 constexpr TokenId kFirstPhoneme = 31;
 
-TokenizerData say_it() {
-  return read_tokenizer(BITNET_SOURCE_DIR "/models/say-it/tokenizer", {}).value();
-}
+TokenizerData say_it() { return read_tokenizer(BITNET_SOURCE_DIR "/models/say-it", {}).value(); }
 
 void expect_letters_and_phonemes(const Tokenizer& tokenizer) {
   Ids letters;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The fused loops. Oracle: the same formulas in float64 tensor operations with libtorch's own
 // gradients, from the definition in the header.
+#include <bitnet/error.h>
 #include <bitnet/train/batches.h>
+#include <bitnet/train/bit_linear.h>
 #include <bitnet/train/functional.h>
 #include <gtest/gtest.h>
 
@@ -146,6 +148,23 @@ TEST(CausalAttention, HeadsBlocksAndWindows) {
   }
 }
 
+TEST(CausalAttention, InBfloat16StaysWithinItsRounding) {
+  torch::manual_seed(5);
+  const RotaryTable rotary(8, 10000, 1, 80);
+  const torch::Tensor x = torch::rand({2, 20, 16}, torch::kFloat64) - 0.5;
+  AttentionOptions options{2, 2, 1 / std::sqrt(8), 0};
+  const torch::Tensor expected = causal_attention(x, x, x, rotary, options);
+  options.precision = Precision::bfloat16;
+  const torch::Tensor found = causal_attention(x, x, x, rotary, options);
+  EXPECT_FALSE(found.equal(expected));
+  // Scores of at most 8/4/√8 < 1 are off by 3 * 2^-9 (two operands, the sum), probabilities by
+  // twice that and their own rounding, products by two roundings more: relative to values of 1/2.
+  expect_close(found, expected, 9 * std::ldexp(1, -9), "value");
+}
+
+/// log Σ exp z of a row.
+torch::Tensor log_sum(const torch::Tensor& z) { return z.exp().sum().log(); }
+
 TEST(LinearCrossEntropy, PartsAndIgnoredTargets) {
   torch::manual_seed(4);
   for (const std::int64_t tokens : {1, 255, 256, 257, 600}) {
@@ -160,11 +179,118 @@ TEST(LinearCrossEntropy, PartsAndIgnoredTargets) {
           for (std::int64_t t = 0; t < tokens; ++t) {
             const auto target = targets[t].template item<std::int64_t>();
             if (target == kIgnoredTarget) continue;
-            loss = loss + logits[t].exp().sum().log() - logits[t][target];
+            loss = loss + log_sum(logits[t]) - logits[t][target];
           }
           return loss / 100;
         });
   }
+}
+
+TEST(LinearCrossEntropy, ATeacherOfAnotherWidthAddsItsDivergence) {
+  torch::manual_seed(6);
+  constexpr double kTemperature = 3;
+  constexpr double kWeight = 0.7;
+  constexpr std::int64_t kTokens = 300;
+  torch::Tensor targets = torch::randint(0, 50, {kTokens}, torch::kInt64);
+  targets.narrow(0, 200, 60).fill_(kIgnoredTarget);
+  const TeacherLogits teacher{torch::randn({kTokens, 10}), torch::randn({50, 10}), kWeight,
+                              kTemperature};
+  const torch::Tensor teacher_logits =
+      torch::matmul(as_double(teacher.states).detach(), as_double(teacher.head).detach().t());
+  expect_same(
+      {random({kTokens, 24}), random({50, 24})},
+      [&](const auto& in) {
+        return linear_cross_entropy(in[0], in[1], targets, 100, Precision::float32, teacher);
+      },
+      [&](const auto& in) {
+        torch::Tensor loss = torch::zeros({}, torch::kFloat64);
+        for (std::int64_t t = 0; t < kTokens; ++t) {
+          const auto target = targets[t].template item<std::int64_t>();
+          if (target == kIgnoredTarget) continue;
+          const torch::Tensor z = torch::mv(in[1], in[0][t]);
+          loss = loss + log_sum(z) - z[target];
+          const torch::Tensor soft = z / kTemperature;
+          const torch::Tensor soft_teacher = teacher_logits[t] / kTemperature;
+          for (std::int64_t v = 0; v < 50; ++v) {
+            const torch::Tensor log_p = soft[v] - log_sum(soft);
+            const torch::Tensor log_q = soft_teacher[v] - log_sum(soft_teacher);
+            loss = loss + kWeight * kTemperature * kTemperature * log_q.exp() * (log_q - log_p);
+          }
+        }
+        return loss / 100;
+      });
+}
+
+TEST(BitLinear, InBfloat16RoundsTheOperandsOfItsProducts) {
+  torch::manual_seed(8);
+  const auto rounded = [](const torch::Tensor& x) {
+    return x.detach().to(torch::kBFloat16).to(torch::kFloat64);
+  };
+  const torch::Tensor x = random({5, 16});
+  const torch::Tensor w = random({7, 16});
+  const torch::Tensor dy = torch::randn({5, 7});
+  const torch::Tensor y = bit_linear(x, {w}, BitNetConfig::b158(), 0, Precision::bfloat16)[0];
+  y.backward(dy);
+  // On the CPU libtorch 1.13 rounds each of up to 16 partial sums by 2^-9.
+  constexpr double kRoundedSum = 16.0 / 512;
+  expect_close(y, torch::matmul(rounded(x), rounded(w).t()), kRoundedSum, "y");
+  expect_close(x.grad(), torch::matmul(rounded(dy), rounded(w)), kRoundedSum, "dx");
+  expect_close(w.grad(), torch::matmul(rounded(dy).t(), rounded(x)), kRoundedSum, "dw");
+  const torch::Tensor exact = torch::matmul(as_double(x).detach(), as_double(w).detach().t());
+  EXPECT_GT((y.detach() - exact).abs().max().item<double>(), 1e-4);
+
+  // Integer products stay exact.
+  const torch::Tensor ternary = bit_linear(x, {w}, BitNetConfig::b158(), 1)[0];
+  EXPECT_TRUE(ternary.equal(bit_linear(x, {w}, BitNetConfig::b158(), 1, Precision::bfloat16)[0]));
+}
+
+/// KL(softmax of the teacher's cosines ‖ the student's) for one head and one position.
+torch::Tensor naive_relation(const torch::Tensor& student, const torch::Tensor& teacher,
+                             std::int64_t position, std::int64_t positions) {
+  const auto cosines = [&](const torch::Tensor& a) {
+    std::vector<torch::Tensor> row;
+    for (std::int64_t j = 0; j < positions; ++j) {
+      row.push_back(a[position].dot(a[j]) / (a[position].norm() * a[j].norm()));
+    }
+    return torch::softmax(torch::stack(row), 0);
+  };
+  const torch::Tensor q = cosines(teacher);
+  return (q * (q / cosines(student)).log()).sum();
+}
+
+TEST(AttentionRelationLoss, ModelsOfOtherWidthsAndPaddedTexts) {
+  torch::manual_seed(7);
+  constexpr std::int64_t kHeads = 2;
+  const std::vector<std::int64_t> lengths = {6, 4};
+  torch::Tensor counts = torch::zeros({2, 6}, torch::kBool);
+  for (std::int64_t b = 0; b < 2; ++b) counts[b].narrow(0, 0, lengths[b]).fill_(true);
+  const AttentionInputs teacher{torch::randn({2, 6, 12}), torch::randn({2, 6, 4}),
+                                torch::randn({2, 6, 4})};
+  expect_same(
+      {random({2, 6, 8}), random({2, 6, 4}), random({2, 6, 4})},
+      [&](const auto& in) {
+        return attention_relation_loss({in[0], in[1], in[2]}, teacher, counts, kHeads);
+      },
+      [&](const auto& in) {
+        torch::Tensor sum = torch::zeros({}, torch::kFloat64);
+        const std::vector<torch::Tensor> others = {teacher.q, teacher.k, teacher.v};
+        for (std::size_t a = 0; a < 3; ++a) {
+          const std::int64_t width = in[a].size(2) / kHeads;
+          const std::int64_t other_width = others[a].size(2) / kHeads;
+          for (std::int64_t b = 0; b < 2; ++b) {
+            for (std::int64_t h = 0; h < kHeads; ++h) {
+              for (std::int64_t i = 0; i < lengths[b]; ++i) {
+                sum = sum + naive_relation(in[a][b].narrow(1, h * width, width),
+                                           as_double(others[a])[b].detach().narrow(
+                                               1, h * other_width, other_width),
+                                           i, lengths[b]);
+              }
+            }
+          }
+        }
+        return sum / ((lengths[0] + lengths[1]) * kHeads);
+      });
+  EXPECT_THROW(attention_relation_loss(teacher, teacher, counts, 3), InvalidArgument);
 }
 
 }  // namespace

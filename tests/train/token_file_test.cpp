@@ -57,8 +57,7 @@ TEST(TokenFile, WithoutSpecialTokensOnlyTheTextRemains) {
 // The ids are those that models/say-it/DATA.md states.
 TEST(TokenFile, APromptIsEncodedAsWhenTheModelRuns) {
   const TemporaryFolder folder;
-  const Tokenizer tokenizer =
-      load_tokenizer(fs::path(BITNET_SOURCE_DIR) / "models/say-it/tokenizer");
+  const Tokenizer tokenizer = load_tokenizer(fs::path(BITNET_SOURCE_DIR) / "models/say-it");
   const TokenFile file = tokenized(
       folder, {folder.write("a.jsonl", R"({"prompt": "colonel", "completion": "K ER1 N AH0 L"})")},
       tokenizer);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Whole runs on a text that repeats itself. Oracles: a run without interruption, for one that is
 // resumed; what a text of known entropy allows, for the loss.
+#include <bitnet/checkpoint.h>
 #include <bitnet/error.h>
+#include <bitnet/tokenizer.h>
+#include <bitnet/train/model_folder.h>
 #include <bitnet/train/trainer.h>
 #include <gtest/gtest.h>
 
@@ -97,6 +100,69 @@ TEST_F(TrainerTest, ResumesToTheLastBit) {
   expect_same_weights(folder.path() / "whole", folder.path() / "crashed");
 }
 
+TEST_F(TrainerTest, ATeacherIsPartOfARunThatResumes) {
+  TrainingObserver silent;
+  TrainingOptions teacher = options("teacher");
+  teacher.quantize = false;
+  teacher.model.intermediate_size = 160;
+  train(teacher, silent);
+
+  const auto taught = [&](const std::string& output) {
+    TrainingOptions student = options(output);
+    student.teacher = folder.path() / "teacher";
+    student.distillation.relations = 10;
+    student.dropout = 0.1;
+    return student;
+  };
+  train(options("alone"), silent);
+  train(taught("whole"), silent);
+  EndBehind polite(7, false);
+  EXPECT_EQ(train(taught("stopped"), polite), TrainingEnd::interrupted);
+  TrainingOptions harder = taught("stopped");
+  harder.distillation.logits = 2;
+  EXPECT_THROW(train(harder, silent), InvalidArgument);
+  train(taught("stopped"), silent);
+  expect_same_weights(folder.path() / "whole", folder.path() / "stopped");
+  EXPECT_NE(test::read_text(folder.path() / "whole/model.safetensors"),
+            test::read_text(folder.path() / "alone/model.safetensors"));
+}
+
+TEST_F(TrainerTest, DropoutIsForTrainingAlone) {
+  TrainingObserver silent;
+  TrainingOptions run = options("run");
+  run.dev = run.data;
+  run.schedule.steps = 1;
+  train(run, silent);
+  Transformer model = load_transformer(open_checkpoint(run.output));
+  const Tokenizer tokenizer = load_tokenizer(run.tokenizer);
+  const TokenFile file(run.output / "dev.safetensors");
+  const BatchOptions batches{.rows = 4, .columns = 32};
+  const double loss = evaluate(*model, file, tokenizer, batches).loss();
+  model->set_dropout(0.5);
+  EXPECT_EQ(evaluate(*model, file, tokenizer, batches).loss(), loss);
+
+  const torch::Tensor ids = torch::arange(32).view({1, 32});
+  torch::manual_seed(1);
+  const torch::Tensor once = model->forward(ids);
+  EXPECT_FALSE(once.equal(model->forward(ids)));
+  torch::manual_seed(1);
+  EXPECT_TRUE(once.equal(model->forward(ids)));
+}
+
+TEST_F(TrainerTest, RefusesADeviceThatIsNotThere) {
+  TrainingObserver silent;
+  for (const char* device : {"cuda:99", "gpu", "meta"}) {
+    TrainingOptions elsewhere = options("elsewhere");
+    elsewhere.device = device;
+    try {
+      train(elsewhere, silent);
+      ADD_FAILURE() << device;
+    } catch (const InvalidArgument& error) {
+      EXPECT_NE(std::string(error.what()).find(device), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST_F(TrainerTest, RefusesToResumeWithOtherOptions) {
   TrainingObserver silent;
   train(options("run"), silent);
@@ -163,10 +229,13 @@ TEST(TrainingOptions, TravelThroughJson) {
   options.model.max_position_embeddings = 32;
   options.schedule.kind = ScheduleKind::cosine;
   options.clip = 0.5;
+  options.teacher = "teacher";
+  options.distillation.relation_layer = 3;
   const TrainingOptions again = TrainingOptions::from_json(options.to_json(), {});
   EXPECT_EQ(again.to_json(), options.to_json());
   EXPECT_EQ(again.data, options.data);
   EXPECT_EQ(again.schedule.kind, ScheduleKind::cosine);
+  EXPECT_EQ(again.distillation.relation_layer, 3);
   EXPECT_EQ(again.model.hidden_size, 64U);
 }
 

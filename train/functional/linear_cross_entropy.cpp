@@ -15,12 +15,50 @@ using torch::autograd::variable_list;
 /// Tokens whose logits exist at a time: 4 MB of them at a vocabulary of 4096.
 constexpr std::int64_t kPartTokens = 256;
 
-/// dlogits = (softmax - one-hot) / denominator follows from the forward pass alone, so both
-/// gradients are made there, part by part, and the backward pass only scales them.
+/// Some rows of the loss: the logits' share, in float64, and the gradient by them.
+struct PartLoss {
+  double sum;
+  torch::Tensor d_logits;  // times the rows' weights
+};
+
+/// Which rows count, and 1 / denominator for those, 0 for the others: both [rows, 1].
+struct RowWeights {
+  torch::Tensor is_scored, weight;
+};
+
+double sum_of(const torch::Tensor& values, const RowWeights& rows) {
+  return values.masked_select(rows.is_scored).sum(torch::kDouble).item<double>();
+}
+
+/// -log softmax(z)[target];  by z:  softmax(z) - one-hot.
+PartLoss cross_entropy(const torch::Tensor& logits, const torch::Tensor& targets,
+                       const RowWeights& rows) {
+  const torch::Tensor column = targets.clamp_min(0);
+  torch::Tensor log_p = torch::log_softmax(logits, 1);
+  const double sum = -sum_of(log_p.gather(1, column), rows);
+  return {sum, log_p.exp_().mul_(rows.weight).scatter_add_(1, column, -rows.weight)};
+}
+
+/// weight τ² KL(p' ‖ p) with p = softmax(z/τ), and p' likewise of the teacher;  by z:  weight τ (p
+/// - p').
+PartLoss divergence(const torch::Tensor& logits, const torch::Tensor& teacher_logits,
+                    const TeacherLogits& teacher, const RowWeights& rows) {
+  const double temperature = teacher.temperature;
+  torch::Tensor log_p = torch::log_softmax(logits / temperature, 1);
+  const torch::Tensor log_q = torch::log_softmax(teacher_logits / temperature, 1);
+  const torch::Tensor q = log_q.exp();
+  const double sum = sum_of((q * (log_q - log_p)).sum(1, true), rows);
+  return {teacher.weight * temperature * temperature * sum,
+          log_p.exp_().sub_(q).mul_(rows.weight * (teacher.weight * temperature))};
+}
+
+/// Both gradients follow from the forward pass alone, so they are made there, part by part, and the
+/// backward pass only scales them.
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& states_in,
                                const torch::Tensor& head, const torch::Tensor& targets,
-                               double denominator, bool has_backward) {
+                               double denominator, const TeacherLogits& teacher,
+                               Precision precision, bool has_backward) {
     const torch::Tensor states = states_in.contiguous();
     const bool needs_gradient = has_backward && (states_in.requires_grad() || head.requires_grad());
     torch::Tensor d_states = needs_gradient ? torch::empty_like(states) : torch::Tensor();
@@ -30,18 +68,23 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
       const std::int64_t count = std::min(kPartTokens, states.size(0) - first);
       const torch::Tensor part = states.narrow(0, first, count);
       const torch::Tensor target = targets.narrow(0, first, count).unsqueeze(1);
-      const torch::Tensor is_scored = target >= 0;
-      const torch::Tensor column = target.clamp_min(0);
-      torch::Tensor logits = torch::log_softmax(matmul_nt(part, head), 1);
-      loss -= logits.gather(1, column).masked_select(is_scored).sum(torch::kDouble).item<double>();
+      const torch::Tensor logits = matmul_nt(part, head, precision);
+      const RowWeights rows{target >= 0, (target >= 0).to(logits.scalar_type()).div_(denominator)};
+      PartLoss of_part = cross_entropy(logits, target, rows);
+      loss += of_part.sum;
+      if (teacher.states.defined()) {
+        const torch::Tensor teacher_logits =
+            matmul_nt(teacher.states.narrow(0, first, count), teacher.head, precision);
+        const PartLoss of_teacher = divergence(logits, teacher_logits, teacher, rows);
+        loss += of_teacher.sum;
+        of_part.d_logits.add_(of_teacher.d_logits);
+      }
       if (!needs_gradient) {
         continue;
       }
-      const torch::Tensor weight = is_scored.to(logits.scalar_type()).div_(denominator);
-      logits.exp_().mul_(weight).scatter_add_(1, column, -weight);  // now dlogits
       torch::Tensor d_part = d_states.narrow(0, first, count);
-      matmul_nn(logits, head, d_part, false);
-      matmul_tn(logits, part, d_head, true);
+      matmul_nn(of_part.d_logits, head, d_part, false, precision);
+      matmul_tn(of_part.d_logits, part, d_head, true, precision);
     }
     context->save_for_backward({d_states, d_head});
     return torch::full({}, loss / denominator, states.options());
@@ -49,15 +92,16 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 
   static variable_list backward(AutogradContext* context, const variable_list& output_gradients) {
     const variable_list saved = context->get_saved_variables();
-    return {saved[0] * output_gradients[0], saved[1] * output_gradients[0], {}, {}, {}};
+    return {saved[0] * output_gradients[0], saved[1] * output_gradients[0], {}, {}, {}, {}, {}};
   }
 };
 
 }  // namespace
 
 torch::Tensor linear_cross_entropy(const torch::Tensor& states, const torch::Tensor& head,
-                                   const torch::Tensor& targets, double denominator) {
-  return LinearCrossEntropy::apply(states, head, targets, denominator,
+                                   const torch::Tensor& targets, double denominator,
+                                   Precision precision, const TeacherLogits& teacher) {
+  return LinearCrossEntropy::apply(states, head, targets, denominator, teacher, precision,
                                    torch::GradMode::is_enabled());
 }
 

@@ -10,9 +10,21 @@ FloatOperand operand(const torch::Tensor& x, bool transposed = false) {
   return {x.data_ptr<float>(), x.size(1), transposed};
 }
 
+/// By libtorch, with operands of another type.
+torch::Tensor rounded_product(const torch::Tensor& a, const torch::Tensor& b) {
+  return torch::mm(a.to(torch::kBFloat16), b.to(torch::kBFloat16)).to(a.scalar_type());
+}
+
+void put(const torch::Tensor& product, torch::Tensor& out, bool adds) {
+  adds ? out.add_(product) : out.copy_(product);
+}
+
 }  // namespace
 
-torch::Tensor matmul_nt(const torch::Tensor& a, const torch::Tensor& b) {
+torch::Tensor matmul_nt(const torch::Tensor& a, const torch::Tensor& b, Precision precision) {
+  if (precision == Precision::bfloat16) {
+    return rounded_product(a, b.t());
+  }
   if (!runs_fused(a)) {
     return torch::mm(a, b.t());
   }
@@ -24,7 +36,12 @@ torch::Tensor matmul_nt(const torch::Tensor& a, const torch::Tensor& b) {
   return out;
 }
 
-void matmul_nn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& out, bool adds) {
+void matmul_nn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& out, bool adds,
+               Precision precision) {
+  if (precision == Precision::bfloat16) {
+    put(rounded_product(a, b), out, adds);
+    return;
+  }
   if (!runs_fused(a)) {
     out.addmm_(a, b, adds ? 1 : 0);
     return;
@@ -35,7 +52,12 @@ void matmul_nn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& ou
         out.data_ptr<float>(), out.size(1));
 }
 
-void matmul_tn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& out, bool adds) {
+void matmul_tn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& out, bool adds,
+               Precision precision) {
+  if (precision == Precision::bfloat16) {
+    put(rounded_product(a.t(), b), out, adds);
+    return;
+  }
   if (!runs_fused(a)) {
     out.addmm_(a.t(), b, adds ? 1 : 0);
     return;

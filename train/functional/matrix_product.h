@@ -2,6 +2,7 @@
 // Products of float matrices: the backward pass, and float layers.
 #pragma once
 
+#include <bitnet/train/functional.h>
 #include <torch/types.h>
 
 #include <cstdint>
@@ -22,11 +23,13 @@ void sgemm(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, const Fl
            const FloatOperand& b, float beta, float* c, std::int64_t c_stride);
 
 /// a [T, K] bᵀ of b [N, K] -> [T, N]
-torch::Tensor matmul_nt(const torch::Tensor& a, const torch::Tensor& b);
+torch::Tensor matmul_nt(const torch::Tensor& a, const torch::Tensor& b, Precision precision);
 /// out [T, K] = a b of a [T, N] and b [N, K], or += that
-void matmul_nn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& out, bool adds);
+void matmul_nn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& out, bool adds,
+               Precision precision);
 /// out [N, K] = aᵀ b of a [T, N] and b [T, K], or += that
-void matmul_tn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& out, bool adds);
+void matmul_tn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& out, bool adds,
+               Precision precision);
 
 /// Float32 in the CPU's memory: what the fused loops take, made contiguous.
 inline bool runs_fused(const torch::Tensor& x) {

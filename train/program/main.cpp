@@ -4,6 +4,7 @@
 #include <bitnet/checkpoint.h>
 #include <bitnet/error.h>
 #include <bitnet/tokenizer.h>
+#include <bitnet/train/continue_greedily.h>
 #include <bitnet/train/model_folder.h>
 #include <bitnet/train/trainer.h>
 #include <unistd.h>
@@ -12,13 +13,16 @@
 #include <cmath>
 #include <exception>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/mapped_file.h"
 #include "base/message.h"
+#include "device.h"
 #include "program/run_log.h"
 
 namespace bitnet::train {
@@ -35,7 +39,7 @@ on where its newest checkpoint stands, with the same result bit by bit.
   bitnet train -o runs/prose --data texts/ --dev dev.txt --tokenizer runs/tokenizer --epochs 3
   bitnet train -o runs/tuned --from runs/prose --data mine.txt --learning-rate 2e-4
   bitnet train -o runs/style --from model.gguf --tokenizer models/hf --data letters/ --lora-rank 16
-  bitnet train -o runs/converted --from ./Llama --data texts/ --lambda-warmup 1000)";
+  bitnet train -o runs/converted --from ./Llama --data texts/ --lambda-warmup 1000 --teacher ./Llama)";
 
 ModelConfig small_model() {
   ModelConfig config;
@@ -105,6 +109,28 @@ void add_model_options(CLI::App& app, TrainingOptions& options) {
       ->capture_default_str();
 }
 
+void add_distillation_options(CLI::App& app, TrainingOptions& options) {
+  DistillationOptions& distillation = options.distillation;
+  app.add_option(
+      "--teacher", options.teacher,
+      "Checkpoint to learn from beside the texts: floats are a float model, packed trits "
+      "a ternary one");
+  app.add_option("--distill-logits", distillation.logits,
+                 "Weight of the divergence from the teacher's logits")
+      ->capture_default_str();
+  app.add_option("--distill-temperature", distillation.temperature, "Of both logits")
+      ->capture_default_str();
+  app.add_option("--distill-relations", distillation.relations,
+                 "Weight of the divergence from the relations in the teacher's attention")
+      ->capture_default_str();
+  app.add_option("--relation-layer", distillation.relation_layer,
+                 "Where they are compared, from 0 on; -1: behind 6/7 of the layers")
+      ->capture_default_str();
+  app.add_option("--relation-heads", distillation.relation_heads,
+                 "Heads that they are compared in; 0: as many as KV heads")
+      ->capture_default_str();
+}
+
 void add_optimization_options(CLI::App& app, TrainingOptions& options) {
   Schedule& schedule = options.schedule;
   app.add_option("-b,--batch-size", options.batch_size, "Rows of a batch")->capture_default_str();
@@ -126,18 +152,52 @@ void add_optimization_options(CLI::App& app, TrainingOptions& options) {
       ->capture_default_str();
   app.add_option("--clip", options.clip, "Bound of the gradient's norm; 0: none")
       ->capture_default_str();
+  app.add_option("--dropout", options.dropout,
+                 "Share of what layers add that is left out at random, for little data")
+      ->capture_default_str();
   app.add_option("-s,--seed", options.seed)->capture_default_str();
   app.add_option("--early-stop", options.early_stop,
                  "End after so many evaluations without a better one; 0: never")
       ->capture_default_str();
 }
 
+Transformer model_of(const TrainingOptions& options, const Checkpoint& checkpoint) {
+  Transformer model = load_transformer(checkpoint);
+  model->to(find_device(options.device));
+  model->set_lambda(options.quantize ? 1 : 0);
+  return model;
+}
+
+/// Continues each line of the file (- for standard input): a JSON line for each.
+int continue_lines(const TrainingOptions& options, const std::string& path) {
+  const Checkpoint checkpoint = open_checkpoint(options.from);
+  const Tokenizer tokenizer = load_tokenizer(checkpoint);
+  std::ifstream file(path);
+  std::istream& input = path == "-" ? std::cin : file;
+  if (!input) {
+    throw IoError(message(path, ": cannot be read"));
+  }
+  std::vector<std::string> lines;
+  std::vector<std::vector<TokenId>> prompts;
+  for (std::string line; std::getline(input, line);) {
+    prompts.push_back(tokenizer.encode(line));
+    lines.push_back(std::move(line));
+  }
+  const auto results = continue_greedily(*model_of(options, checkpoint), prompts,
+                                         static_cast<std::size_t>(options.context));
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const nlohmann::ordered_json json = {{"prompt", lines[i]},
+                                         {"completion", tokenizer.decode(results[i])}};
+    std::cout << json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  }
+  return 0;
+}
+
 /// Scores `options.from` on the sources, one line for all of them.
 int score(const TrainingOptions& options, const Sources& sources) {
   const Checkpoint checkpoint = open_checkpoint(options.from);
   const Tokenizer tokenizer = load_tokenizer(checkpoint);
-  Transformer model = load_transformer(checkpoint);
-  model->set_lambda(options.quantize ? 1 : 0);
+  Transformer model = model_of(options, checkpoint);
   const std::filesystem::path tokens =
       std::filesystem::temp_directory_path() / message("bitnet-tokens-", getpid(), ".safetensors");
   write_token_file(tokens, tokenizer, sources, Runtime());
@@ -161,7 +221,11 @@ int run(int argc, char** argv) {
   app.add_option("CONFIG.json", config_file, "Options by their names");
   add_data_options(app, options);
   add_model_options(app, options);
+  add_distillation_options(app, options);
   add_optimization_options(app, options);
+  app.add_option("--device", options.device, "cpu, cuda, cuda:1")->capture_default_str();
+  app.add_flag("--bf16", options.bfloat16,
+               "Float products in bfloat16, for GPUs: a CPU gains nothing by it");
   app.add_option("--log-every", options.log_every, "Steps")->capture_default_str();
   app.add_option("--evaluate-every", options.evaluate_every, "Steps")->capture_default_str();
   app.add_option("--save-every", options.save_every, "Steps")->capture_default_str();
@@ -170,6 +234,11 @@ int run(int argc, char** argv) {
   Sources scored;
   app.add_option("--evaluate", scored,
                  "Do not train: say how well the model --from predicts these texts");
+  std::string continued;
+  app.add_option(
+      "--continue", continued,
+      "Do not train: continue each line of this file (- for standard input) by the "
+      "likeliest tokens, as JSON lines; for float models, which `bitnet run` does not run");
   std::vector<std::string> prompts;
   app.add_option("-p,--prompt", prompts, "Continue this text at each checkpoint; repeatable");
   CLI11_PARSE(app, argc, argv);
@@ -177,6 +246,9 @@ int run(int argc, char** argv) {
                                   : static_cast<int>(std::thread::hardware_concurrency()));
   if (!scored.empty()) {
     return score(options, scored);
+  }
+  if (!continued.empty()) {
+    return continue_lines(options, continued);
   }
   options.validate();
   std::filesystem::create_directories(options.output);

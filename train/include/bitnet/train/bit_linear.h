@@ -6,6 +6,7 @@
 #include <bitnet/bit_linear.h>
 #include <bitnet/config.h>
 #include <bitnet/ternary_weight.h>
+#include <bitnet/train/functional.h>
 #include <torch/custom_class.h>
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
@@ -21,11 +22,12 @@ namespace bitnet::train {
 /// quantized once. x' = x + lambda (x̂ - x), w' likewise; backward, straight through,
 ///   dx = Σ_i dy_i w_i',   dw_i = dy_iᵀ x'.
 /// With lambda 1 and float32 on the CPU the product is that of the integer kernels, the same
-/// numbers as bitnet::BitLinear gives; lambda 0 is a float layer. Throws as absmax_ste and
-/// absmean_ste.
+/// numbers as bitnet::BitLinear gives; lambda 0 is a float layer. `precision` is that of all other
+/// products. Throws as absmax_ste and absmean_ste.
 std::vector<torch::Tensor> bit_linear(const torch::Tensor& x,
                                       const std::vector<torch::Tensor>& weights,
-                                      const BitNetConfig& config, double lambda = 1);
+                                      const BitNetConfig& config, double lambda = 1,
+                                      Precision precision = Precision::float32);
 
 /// A packed matrix that does not learn: the base of an adapter.
 struct FrozenTernary : torch::CustomClassHolder {

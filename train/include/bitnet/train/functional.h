@@ -12,6 +12,10 @@
 
 namespace bitnet::train {
 
+/// Of products of float matrices: bfloat16 has libtorch multiply operands and round sums of 8 bits
+/// of significand, which GPUs do several times as fast. Integer products have none.
+enum class Precision { float32, bfloat16 };
+
 /// x / sqrt(mean(x²) + eps) * gain over the last dimension; an undefined gain means ones.
 torch::Tensor rms_norm(const torch::Tensor& x, const torch::Tensor& gain, double eps);
 
@@ -28,6 +32,8 @@ struct AttentionOptions {
   std::int64_t kv_heads = 1;  ///< G, divides H: query head h reads KV head ⌊h G / H⌋
   double score_scale = 1;     ///< 1/√D
   std::int64_t window = 0;    ///< positions that a token sees, itself included; 0: all before it
+  /// Ignored by the fused loops.
+  Precision precision = Precision::float32;
 };
 
 /// softmax(scale R(q) R(k)ᵀ, causal) v, where R rotates the pairs (i, i + D/2) of each head by
@@ -40,11 +46,36 @@ torch::Tensor causal_attention(const torch::Tensor& q, const torch::Tensor& k,
 torch::Tensor gated_activation(const torch::Tensor& gate, const torch::Tensor& up,
                                const std::string& hidden_act);
 
-/// Σ_t -log softmax(states_t headᵀ)[target_t] / denominator over the targets that are not negative
-/// (kIgnoredTarget).
-/// states [T, K], head [V, K], targets int64 [T]. The logits of some hundred tokens exist at a
-/// time.
+/// Whose logits states headᵀ a student's are compared with.
+struct TeacherLogits {
+  torch::Tensor states;  ///< [T, K'], without gradient; undefined: no teacher
+  torch::Tensor head;    ///< [V, K']
+  double weight = 1;
+  double temperature = 1;  ///< τ
+};
+
+/// Σ_t (-log softmax(z_t)[target_t] + weight τ² KL(softmax(z'_t/τ) ‖ softmax(z_t/τ))) / denominator
+/// over the targets that are not negative (kIgnoredTarget), with the logits z_t = head states_t and
+/// those of the teacher, z'_t. states [T, K], head [V, K], targets int64 [T]. The logits of some
+/// hundred tokens exist at a time.
 torch::Tensor linear_cross_entropy(const torch::Tensor& states, const torch::Tensor& head,
-                                   const torch::Tensor& targets, double denominator);
+                                   const torch::Tensor& targets, double denominator,
+                                   Precision precision = Precision::float32,
+                                   const TeacherLogits& teacher = {});
+
+/// What a layer's attention compares, in front of rotation: q [B, S, H D], k and v [B, S, G D].
+struct AttentionInputs {
+  torch::Tensor q, k, v;
+};
+
+/// How differently two models relate the tokens of a text (MiniLM, 2012.15828; BitDistill,
+/// 2510.13998): the mean over texts, heads and positions of
+///   Σ_{a of q, k, v} KL(softmax(â' â'ᵀ) ‖ softmax(â âᵀ)),
+/// where a, cut into `heads` vectors whatever the models' own heads, has rows â of length 1, and '
+/// marks the teacher. Only positions that `counts`, bool [B, S], are looked at. InvalidArgument
+/// where `heads` does not divide.
+torch::Tensor attention_relation_loss(const AttentionInputs& student,
+                                      const AttentionInputs& teacher, const torch::Tensor& counts,
+                                      std::int64_t heads);
 
 }  // namespace bitnet::train

@@ -14,6 +14,9 @@ namespace bitnet::train {
 /// those of the checkpoint. Throws what load_model throws.
 Transformer load_transformer(const Checkpoint& checkpoint);
 
+/// Whether projections are stored as trits with a scale, not as floats or latents.
+bool has_stored_trits(const Checkpoint& checkpoint);
+
 /// The same with packed projections and no parameter that learns: the base of an adapter.
 Transformer load_frozen_transformer(const Checkpoint& checkpoint);
 

@@ -4,6 +4,7 @@
 
 #include <bitnet/model_config.h>
 #include <bitnet/train/batches.h>
+#include <bitnet/train/distillation.h>
 #include <bitnet/train/schedule.h>
 #include <bitnet/train/token_file.h>
 #include <bitnet/train/transformer.h>
@@ -34,6 +35,10 @@ struct TrainingOptions {
   /// Steps in which the strength of quantization grows from 0 to 1: for float checkpoints.
   std::int64_t lambda_warmup = 0;
 
+  // Distillation.
+  std::filesystem::path teacher;  ///< checkpoint to learn from beside the texts; empty: none
+  DistillationOptions distillation;
+
   // Adapter. Rank 0: the model itself learns; else LoRA matrices beside it, and `output` gets
   // PEFT's adapter folder instead of a model.
   std::int64_t lora_rank = 0;
@@ -49,9 +54,14 @@ struct TrainingOptions {
   // Optimization. Schedule::steps 0: `epochs` of the data.
   Schedule schedule;
   double epochs = 1;
-  double clip = 1;  ///< bound of the gradient's norm; 0: none
+  double clip = 1;     ///< bound of the gradient's norm; 0: none
+  double dropout = 0;  ///< TransformerImpl::set_dropout
   std::uint64_t seed = 1;
   std::int64_t early_stop = 0;  ///< evaluations without a better one that end the run; 0: never
+
+  // Where and how.
+  std::string device = "cpu";  ///< as libtorch names it: "cuda", "cuda:1"
+  bool bfloat16 = false;       ///< Precision::bfloat16 instead of float32
 
   // How often, in steps.
   std::int64_t log_every = 10;
@@ -125,7 +135,7 @@ struct EvaluationResult {
   double bits_per_byte() const;
 };
 
-/// Predicts all of the file once.
+/// Predicts all of the file once, without dropout.
 EvaluationResult evaluate(TransformerImpl& model, const TokenFile& file, const Tokenizer& tokenizer,
                           const BatchOptions& options);
 

@@ -12,6 +12,7 @@
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -69,6 +70,12 @@ struct TransformerOptions {
   std::function<FrozenTernaryPtr(const std::string& name)> packed = {};
 };
 
+/// A layer, and what its attention compared in the last forward pass.
+struct AttentionTap {
+  std::size_t layer = 0;
+  AttentionInputs inputs = {};
+};
+
 /// Parameters have the names of a Hugging Face checkpoint
 /// ("model.layers.0.self_attn.q_proj.weight"), and are float32 latents: codes and scales are made
 /// in each forward pass.
@@ -84,15 +91,29 @@ class TransformerImpl : public torch::nn::Module {
   void set_lambda(double lambda) { lambda_ = lambda; }
   double lambda() const { return lambda_; }
 
+  /// While the module is_training(), each number that attention or feed-forward would add to the
+  /// states is left out with this probability, by torch's generator.
+  void set_dropout(double probability) { dropout_ = probability; }
+
+  /// Of all products but the integer ones.
+  void set_precision(Precision precision) { precision_ = precision; }
+
   /// ids int64 [B, S] -> states behind the final norm [B, S, hidden_size]. QuantizationError
   /// names the projection whose input or weight is no longer finite.
-  torch::Tensor hidden_states(const torch::Tensor& ids);
+  torch::Tensor hidden_states(const torch::Tensor& ids) { return hidden_states(ids, nullptr); }
+  /// The same, with a look at one layer.
+  torch::Tensor hidden_states(const torch::Tensor& ids, AttentionTap& tap) {
+    return hidden_states(ids, &tap);
+  }
   /// Logits [B, S, V]. UnsupportedError for an embedding model.
   torch::Tensor forward(const torch::Tensor& ids);
   /// Mean cross-entropy of targets int64 [B, S] in nats over those that are not kIgnoredTarget,
   /// times their number over `denominator` unless that is 0.
   torch::Tensor loss(const torch::Tensor& ids, const torch::Tensor& targets,
                      double denominator = 0);
+  /// The same of states [B, S, hidden_size], and what a teacher adds (linear_cross_entropy).
+  torch::Tensor loss_of_states(const torch::Tensor& states, const torch::Tensor& targets,
+                               double denominator, const TeacherLogits& teacher = {}) const;
 
   const torch::Tensor& embedding() const { return embedding_; }
   /// The embedding where the model ties them; undefined in an embedding model.
@@ -108,7 +129,9 @@ class TransformerImpl : public torch::nn::Module {
                             const std::vector<std::string>& target_modules);
 
  private:
-  torch::Tensor attention(const TransformerLayer& layer, const torch::Tensor& states);
+  torch::Tensor hidden_states(const torch::Tensor& ids, AttentionTap* tap);
+  torch::Tensor attention(const TransformerLayer& layer, const torch::Tensor& states,
+                          AttentionInputs* tapped);
   torch::Tensor feed_forward(const TransformerLayer& layer, const torch::Tensor& states);
   /// Norm(x; gain), then the linear layers, which share one quantized input unless they have norms
   /// of their own.
@@ -123,6 +146,8 @@ class TransformerImpl : public torch::nn::Module {
   ModelConfig config_;
   BitNetConfig arithmetic_;  // b158, with the model's eps
   double lambda_ = 1;
+  double dropout_ = 0;
+  Precision precision_ = Precision::float32;
   bool gains_add_one_ = false;  // Gemma
   double embedding_scale_ = 1;
   RotaryTable rotary_, local_rotary_;
