@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -108,6 +109,35 @@ TEST_F(TrainProgram, TrainsReportsAndTheEngineRunsIt) {
       {"run", "-m", folder / "run", "-p", "The quick brown", "-n", "8", "--temp", "0", "--no-bos"});
   EXPECT_EQ(written.exit_status, 0) << written.err;
   EXPECT_NE(written.out.find(" fox jumps"), std::string::npos) << written.out;
+}
+
+TEST_F(TrainProgram, ATaughtModelContinuesLinesAsTheEngineDoes) {
+  std::vector<std::string> teacher = train("teacher");
+  teacher.emplace_back("--float");
+  ASSERT_EQ(run_program(teacher).exit_status, 0);
+  std::vector<std::string> student = train("student");
+  student.insert(student.end(), {"--teacher", folder / "teacher", "--distill-relations", "10",
+                                 "--dropout", "0.1"});
+  const ProgramResult taught = run_program(student);
+  ASSERT_EQ(taught.exit_status, 0) << taught.err;
+
+  folder.write("lines.txt", "The quick\nfox jumps over\n");
+  const auto completions = [&](std::vector<std::string> arguments) {
+    const ProgramResult result = run_program(std::move(arguments));
+    EXPECT_EQ(result.exit_status, 0) << result.err;
+    std::vector<std::string> texts;
+    std::istringstream lines(result.out);
+    for (std::string line; std::getline(lines, line);) {
+      texts.push_back(nlohmann::json::parse(line).at("completion"));
+    }
+    return texts;
+  };
+  const std::vector<std::string> found =
+      completions({"train", "--from", folder / "student", "--continue", folder / "lines.txt",
+                   "--context", "8"});
+  EXPECT_EQ(found.size(), 2U);
+  EXPECT_EQ(found, completions({"run", "-m", folder / "student", "--lines", folder / "lines.txt",
+                                "--json", "--temp", "0", "-n", "8"}));
 }
 
 TEST_F(TrainProgram, AKilledRunEndsAsIfNobodyHadKilledIt) {
