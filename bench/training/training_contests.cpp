@@ -11,12 +11,23 @@
 #include "base/message.h"
 #include "contest.h"
 
+// OpenBLAS has threads of its own, which torch does not count. Not there with another BLAS.
+extern "C" void openblas_set_num_threads(int threads) __attribute__((weak));
+
 namespace bitnet::bench {
 namespace {
 
 namespace nn = torch::nn;
 
 constexpr std::int64_t kTokens = 4096;  // 16 rows of 256
+
+void use_threads(const Runtime& runtime) {
+  const auto threads = static_cast<int>(runtime.threads());
+  at::set_num_threads(threads);
+  if (openblas_set_num_threads != nullptr) {
+    openblas_set_num_threads(threads);
+  }
+}
 
 /// Forward and backward of one layer, with gradients of input and weight: three products.
 template <class Forward>
@@ -28,7 +39,7 @@ Contender layer_step(const char* name, const Runtime& runtime, std::int64_t in, 
             const torch::Tensor w = torch::randn({out, in}).requires_grad_();
             const torch::Tensor dy = torch::randn({kTokens, out});
             return Task{3e-9 * static_cast<double>(kTokens * in * out), [=, &runtime] {
-                          at::set_num_threads(static_cast<int>(runtime.threads()));
+                          use_threads(runtime);
                           x.mutable_grad() = w.mutable_grad() = torch::Tensor();
                           forward(x, w).backward(dy);
                         }};
@@ -77,7 +88,7 @@ Contender model_step(const char* name, const Runtime& runtime, bool is_ternary) 
             const auto optimizer = std::make_shared<train::AdamW>(parameters);
             const torch::Tensor x = torch::randn({kTokens, 256});
             return Task{kTokens * 1e-3, [=, &runtime]() mutable {
-                          at::set_num_threads(static_cast<int>(runtime.threads()));
+                          use_threads(runtime);
                           optimizer->zero_grad();
                           model->forward(x).square().mean().backward();
                           optimizer->step(1e-4, 0.1);

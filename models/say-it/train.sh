@@ -17,13 +17,13 @@ PATH=$PWD/build/release:$PATH
 export OMP_NUM_THREADS=$threads OPENBLAS_NUM_THREADS=1
 
 models/say-it/fetch "$data"
-head --lines=2000 "$data/dev.jsonl" > "$folder/dev-2000.jsonl"
+awk 'NR % 7 == 0' "$data/dev.jsonl" > "$folder/dev-sample.jsonl"
 
 # train_model NAME [OPTIONS...]
 train_model() {
   heading "Training $1"
   bitnet train models/say-it/train.json -o "$folder/$1" --threads "$threads" --data "$data/train.jsonl" \
-    --dev "$folder/dev-2000.jsonl" --tokenizer models/say-it "${@:2}"
+    --dev "$folder/dev-sample.jsonl" --tokenizer models/say-it "${@:2}"
 }
 train_model ternary
 train_model float --float
