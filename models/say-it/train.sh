@@ -3,7 +3,7 @@
 # Trains models/say-it and its float twin from nothing, writes model.safetensors and its companions, scores
 # both. An interrupted run goes on where it stood.
 #
-#   models/say-it/train.sh [THREADS]      (1; the shipped model was trained with one)
+#   models/say-it/train.sh [THREADS]      (1)
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/prepare"
 
 threads=${1:-1}
@@ -26,7 +26,7 @@ train_model() {
     --dev "$folder/dev-sample.jsonl" --tokenizer models/say-it "${@:2}"
 }
 train_model ternary
-train_model float --float
+train_model float --float --learning-rate 1e-3 --second-peak 6.5e-4
 
 heading 'The shipped files'
 bitnet convert "$folder/ternary" --to safetensors --type packed -o models/say-it

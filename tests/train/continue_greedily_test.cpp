@@ -10,6 +10,7 @@
 #include <torch/torch.h>
 
 #include "formats/temporary_folder.h"
+#include "train/small_config.h"
 
 namespace bitnet::train {
 namespace {
@@ -18,20 +19,9 @@ constexpr TokenId kEnd = 3;
 constexpr std::size_t kPositions = 24;
 
 ModelConfig small_model() {
-  ModelConfig config;
-  config.architectures = {"BitNetForCausalLM"};
-  config.model_type = "bitnet";
-  config.hidden_act = "relu2";
-  config.hidden_size = 64;
-  config.intermediate_size = 96;
-  config.num_hidden_layers = 2;
-  config.num_attention_heads = 2;
-  config.num_key_value_heads = 1;
-  config.head_dim = 32;
+  ModelConfig config = small_config();
   config.vocab_size = 40;
   config.max_position_embeddings = kPositions;
-  config.rms_norm_eps = 1e-5;
-  config.tie_word_embeddings = true;
   config.eos_token_ids = {kEnd};
   return config;
 }

@@ -8,25 +8,20 @@
 #include <torch/torch.h>
 
 #include "formats/temporary_folder.h"
+#include "train/small_config.h"
 
 namespace bitnet::train {
 namespace {
 
 ModelConfig config_of(std::size_t hidden_size, std::size_t layers) {
-  ModelConfig config;
-  config.architectures = {"BitNetForCausalLM"};
-  config.model_type = "bitnet";
-  config.hidden_act = "relu2";
+  ModelConfig config = small_config();
   config.hidden_size = hidden_size;
-  config.intermediate_size = 96;
   config.num_hidden_layers = layers;
   config.num_attention_heads = 4;
   config.num_key_value_heads = 2;
   config.head_dim = 16;
   config.vocab_size = 40;
   config.max_position_embeddings = 16;
-  config.rms_norm_eps = 1e-5;
-  config.tie_word_embeddings = true;
   return config;
 }
 

@@ -15,27 +15,12 @@
 #include <vector>
 
 #include "formats/temporary_folder.h"
+#include "train/small_config.h"
 
 namespace bitnet::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-ModelConfig small_model() {
-  ModelConfig config;
-  config.architectures = {"BitNetForCausalLM"};
-  config.model_type = "bitnet";
-  config.hidden_act = "relu2";
-  config.hidden_size = 64;
-  config.intermediate_size = 96;
-  config.num_hidden_layers = 2;
-  config.num_attention_heads = 2;
-  config.num_key_value_heads = 1;
-  config.head_dim = 32;
-  config.rms_norm_eps = 1e-5;
-  config.tie_word_embeddings = true;
-  return config;
-}
 
 class TrainerTest : public testing::Test {
  protected:
@@ -49,7 +34,7 @@ class TrainerTest : public testing::Test {
     options.output = folder.path() / output;
     options.data = {folder.path() / "text.txt"};
     options.tokenizer = fs::path(BITNET_SOURCE_DIR) / "models/prose-nano";
-    options.model = small_model();
+    options.model = small_config();
     options.batch_size = 4;
     options.context = 32;
     options.schedule.steps = 20;
@@ -224,7 +209,7 @@ TEST(TrainingOptions, TravelThroughJson) {
   TrainingOptions options;
   options.output = "out";
   options.data = {"a.txt", "b"};
-  options.model = small_model();
+  options.model = small_config();
   options.model.vocab_size = 100;
   options.model.max_position_embeddings = 32;
   options.schedule.kind = ScheduleKind::cosine;
