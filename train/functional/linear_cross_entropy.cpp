@@ -18,12 +18,13 @@ constexpr std::int64_t kPartTokens = 256;
 /// Some rows of the loss: the logits' share, in float64, and the gradient by them.
 struct PartLoss {
   double sum;
-  torch::Tensor d_logits;  // times the rows' weights
+  torch::Tensor d_logits;  // times the rows' weights; undefined where nobody needs it
 };
 
 /// Which rows count, and 1 / denominator for those, 0 for the others: both [rows, 1].
 struct RowWeights {
   torch::Tensor is_scored, weight;
+  bool needs_gradient;
 };
 
 double sum_of(const torch::Tensor& values, const RowWeights& rows) {
@@ -36,20 +37,26 @@ PartLoss cross_entropy(const torch::Tensor& logits, const torch::Tensor& targets
   const torch::Tensor column = targets.clamp_min(0);
   torch::Tensor log_p = torch::log_softmax(logits, 1);
   const double sum = -sum_of(log_p.gather(1, column), rows);
+  if (!rows.needs_gradient) {
+    return {sum, {}};
+  }
   return {sum, log_p.exp_().mul_(rows.weight).scatter_add_(1, column, -rows.weight)};
 }
 
-/// weight τ² KL(p' ‖ p) with p = softmax(z/τ), and p' likewise of the teacher;  by z:  weight τ (p
-/// - p').
+/// weight τ² KL(p' ‖ p) with p = softmax(z/τ), and p' likewise of the teacher;  by z:
+/// weight τ (p - p').
 PartLoss divergence(const torch::Tensor& logits, const torch::Tensor& teacher_logits,
                     const TeacherLogits& teacher, const RowWeights& rows) {
   const double temperature = teacher.temperature;
   torch::Tensor log_p = torch::log_softmax(logits / temperature, 1);
   const torch::Tensor log_q = torch::log_softmax(teacher_logits / temperature, 1);
   const torch::Tensor q = log_q.exp();
-  const double sum = sum_of((q * (log_q - log_p)).sum(1, true), rows);
-  return {teacher.weight * temperature * temperature * sum,
-          log_p.exp_().sub_(q).mul_(rows.weight * (teacher.weight * temperature))};
+  const double sum =
+      teacher.weight * temperature * temperature * sum_of((q * (log_q - log_p)).sum(1, true), rows);
+  if (!rows.needs_gradient) {
+    return {sum, {}};
+  }
+  return {sum, log_p.exp_().sub_(q).mul_(rows.weight * (teacher.weight * temperature))};
 }
 
 /// Both gradients follow from the forward pass alone, so they are made there, part by part, and the
@@ -69,7 +76,8 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
       const torch::Tensor part = states.narrow(0, first, count);
       const torch::Tensor target = targets.narrow(0, first, count).unsqueeze(1);
       const torch::Tensor logits = matmul_nt(part, head, precision);
-      const RowWeights rows{target >= 0, (target >= 0).to(logits.scalar_type()).div_(denominator)};
+      const RowWeights rows{target >= 0, (target >= 0).to(logits.scalar_type()).div_(denominator),
+                            needs_gradient};
       PartLoss of_part = cross_entropy(logits, target, rows);
       loss += of_part.sum;
       if (teacher.states.defined()) {
@@ -77,7 +85,9 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
             matmul_nt(teacher.states.narrow(0, first, count), teacher.head, precision);
         const PartLoss of_teacher = divergence(logits, teacher_logits, teacher, rows);
         loss += of_teacher.sum;
-        of_part.d_logits.add_(of_teacher.d_logits);
+        if (needs_gradient) {
+          of_part.d_logits.add_(of_teacher.d_logits);
+        }
       }
       if (!needs_gradient) {
         continue;
