@@ -70,9 +70,6 @@ std::vector<Tokens> continue_batch(TransformerImpl& model, std::span<const Token
 
 std::vector<Tokens> continue_greedily(TransformerImpl& model, const std::vector<Tokens>& prompts,
                                       std::size_t limit) {
-  const torch::NoGradGuard no_grad;
-  const bool was_training = model.is_training();
-  model.eval();
   for (const Tokens& prompt : prompts) {
     if (prompt.empty() || prompt.size() >= model.config().max_position_embeddings) {
       throw InvalidArgument(message("prompt: expected 1 to ",
@@ -80,6 +77,9 @@ std::vector<Tokens> continue_greedily(TransformerImpl& model, const std::vector<
                                     prompt.size()));
     }
   }
+  const torch::NoGradGuard no_grad;
+  const bool was_training = model.is_training();
+  model.eval();
   std::vector<Tokens> results;
   for (std::size_t first = 0; first < prompts.size(); first += kBatch) {
     const std::size_t count = std::min(kBatch, prompts.size() - first);

@@ -7,6 +7,7 @@
 #include "base/message.h"
 
 namespace bitnet::train {
+namespace {
 
 torch::Device find_device(const std::string& name) {
   const auto unavailable = [&](const auto&... expected) {
@@ -29,6 +30,13 @@ torch::Device find_device(const std::string& name) {
     throw unavailable("cuda:0 to cuda:", devices - 1);
   }
   return device;
+}
+
+}  // namespace
+
+void place(TransformerImpl& model, const TrainingOptions& options) {
+  model.to(find_device(options.device));
+  model.set_precision(options.bfloat16 ? Precision::bfloat16 : Precision::float32);
 }
 
 }  // namespace bitnet::train

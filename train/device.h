@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <torch/types.h>
-
-#include <string>
+#include <bitnet/train/trainer.h>
 
 namespace bitnet::train {
 
-/// "cpu", "cuda", "cuda:1". InvalidArgument for what this machine or libtorch lacks.
-torch::Device find_device(const std::string& name);
+/// Moves the model to options.device and sets its precision. InvalidArgument for a device that this
+/// machine or libtorch lacks.
+void place(TransformerImpl& model, const TrainingOptions& options);
 
 }  // namespace bitnet::train

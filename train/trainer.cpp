@@ -63,15 +63,10 @@ Transformer initial_weights(const TrainingOptions& options, const Tokenizer& tok
   return Transformer(config);
 }
 
-void prepare(const TrainingOptions& options, Transformer& model) {
-  model->to(find_device(options.device));
-  model->set_precision(options.bfloat16 ? Precision::bfloat16 : Precision::float32);
-}
-
 Transformer initial_model(const TrainingOptions& options, const Tokenizer& tokenizer) {
   Transformer model = initial_weights(options, tokenizer);
   model->set_dropout(options.dropout);
-  prepare(options, model);
+  place(*model, options);
   return model;
 }
 
@@ -97,7 +92,7 @@ std::optional<Teacher> teacher_of(const TrainingOptions& options, const Transfor
     return std::nullopt;
   }
   Teacher teacher(open_checkpoint(options.teacher), options.distillation, student->config());
-  prepare(options, teacher.model());
+  place(*teacher.model(), options);
   return teacher;
 }
 
@@ -206,9 +201,9 @@ class Trainer {
       tokens_ += batches.back().inputs.size();
     }
     double loss = 0;
+    const auto denominator = static_cast<double>(targets);
     for (const Batch& batch : batches) {
       const BatchTensors tensors = tensors_of(batch, model_->embedding().device());
-      const auto denominator = static_cast<double>(targets);
       const torch::Tensor part =
           teacher_ ? teacher_->loss(*model_, tensors.inputs, tensors.targets, denominator)
                    : model_->loss(tensors.inputs, tensors.targets, denominator);

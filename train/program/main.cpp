@@ -163,7 +163,7 @@ void add_optimization_options(CLI::App& app, TrainingOptions& options) {
 
 Transformer model_of(const TrainingOptions& options, const Checkpoint& checkpoint) {
   Transformer model = load_transformer(checkpoint);
-  model->to(find_device(options.device));
+  place(*model, options);
   model->set_lambda(options.quantize ? 1 : 0);
   return model;
 }
@@ -180,6 +180,9 @@ int continue_lines(const TrainingOptions& options, const std::string& path) {
   std::vector<std::string> lines;
   std::vector<std::vector<TokenId>> prompts;
   for (std::string line; std::getline(input, line);) {
+    if (line.ends_with('\r')) {
+      line.pop_back();
+    }
     prompts.push_back(tokenizer.encode(line));
     lines.push_back(std::move(line));
   }
@@ -235,10 +238,10 @@ int run(int argc, char** argv) {
   app.add_option("--evaluate", scored,
                  "Do not train: say how well the model --from predicts these texts");
   std::string continued;
-  app.add_option(
-      "--continue", continued,
-      "Do not train: continue each line of this file (- for standard input) by the "
-      "likeliest tokens, as JSON lines; for float models, which `bitnet run` does not run");
+  app.add_option("--continue", continued,
+                 "Do not train: continue each line of this file (- for standard input) by the "
+                 "likeliest tokens, at most --context of them, as JSON lines; for float models, "
+                 "which `bitnet run` does not run");
   std::vector<std::string> prompts;
   app.add_option("-p,--prompt", prompts, "Continue this text at each checkpoint; repeatable");
   CLI11_PARSE(app, argc, argv);
