@@ -14,10 +14,19 @@ torch::Tensor positions_in_use(const torch::Tensor& targets) {
   return (targets >= 0).flip(1).cumsum(1).flip(1) > 0;
 }
 
-void require_equal_or_more(const char* what, std::uint64_t found, std::uint64_t expected) {
-  if (found < expected) {
-    throw InvalidArgument(
-        message("teacher: expected at least ", expected, " ", what, ", found ", found));
+/// The layer is there, and the heads divide what its attention compares.
+void require_relations_of(const ModelConfig& config, const DistillationOptions& options) {
+  const auto layer = static_cast<std::uint64_t>(options.relation_layer);
+  const auto heads = static_cast<std::uint64_t>(options.relation_heads);
+  if (layer >= config.num_hidden_layers) {
+    throw InvalidArgument(message("relation layer: expected less than ", config.num_hidden_layers,
+                                  ", found ", layer));
+  }
+  for (const std::uint64_t own : {config.num_attention_heads, config.num_key_value_heads}) {
+    if (own * config.head_dim % heads != 0) {
+      throw InvalidArgument(message("relation heads: expected a divisor of ", own * config.head_dim,
+                                    ", found ", heads));
+    }
   }
 }
 
@@ -32,8 +41,10 @@ Teacher::Teacher(const Checkpoint& checkpoint, const DistillationOptions& option
                                   " tokens, the student's, found ",
                                   model_->head().defined() ? config.vocab_size : 0));
   }
-  require_equal_or_more("positions", config.max_position_embeddings,
-                        student.max_position_embeddings);
+  if (config.max_position_embeddings < student.max_position_embeddings) {
+    throw InvalidArgument(message("teacher: expected at least ", student.max_position_embeddings,
+                                  " positions, found ", config.max_position_embeddings));
+  }
   if (options_.relation_layer < 0) {
     options_.relation_layer = static_cast<std::int64_t>(student.num_hidden_layers * 6 / 7);
   }
@@ -41,8 +52,8 @@ Teacher::Teacher(const Checkpoint& checkpoint, const DistillationOptions& option
     options_.relation_heads = static_cast<std::int64_t>(student.num_key_value_heads);
   }
   if (options_.relations != 0) {
-    const auto layers = static_cast<std::uint64_t>(options_.relation_layer) + 1;
-    require_equal_or_more("layers", config.num_hidden_layers, layers);
+    require_relations_of(config, options_);
+    require_relations_of(student, options_);
   }
   model_->set_lambda(has_stored_trits(checkpoint) ? 1 : 0);
   model_->eval();
@@ -61,8 +72,11 @@ torch::Tensor Teacher::loss(TransformerImpl& student, const torch::Tensor& ids,
     const torch::NoGradGuard no_grad;
     teacher_states = model_->hidden_states(ids, of_teacher);
   }
-  const TeacherLogits logits{teacher_states.reshape({-1, teacher_states.size(-1)}), model_->head(),
-                             options_.logits, options_.temperature};
+  // Without a weight no logits of the teacher are made.
+  const TeacherLogits logits{options_.logits == 0
+                                 ? torch::Tensor()
+                                 : teacher_states.reshape({-1, teacher_states.size(-1)}),
+                             model_->head(), options_.logits, options_.temperature};
   const torch::Tensor states = student.hidden_states(ids, of_student);
   const torch::Tensor loss = student.loss_of_states(states, targets, denominator, logits);
   if (options_.relations == 0) {
