@@ -7,7 +7,7 @@ import {spread_of} from '../rivals/statistics.mjs';
 
 const kHelp = `Compares training steps with plain PyTorch, in strict rotation.
 
-usage: node bench/training/against_pytorch.mjs [options]
+usage, from the root of the sources: node bench/training/against_pytorch.mjs [options]
 
   --threads N,N   numbers of threads                 (1)
   --rounds N      rounds                             (7)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Trains models/say-it and its float twin from nothing, writes model.safetensors and its companions, scores
-# both. An interrupted run goes on where it stood.
+# both. An interrupted run goes on where it stood. Not run to its end yet: no weights are shipped.
 #
 #   models/say-it/train.sh [THREADS]      (1)
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/prepare"

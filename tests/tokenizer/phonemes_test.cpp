@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// models/say-it. Oracle: what DATA.md there says of it, letter by letter; the library's
-// own GGUF reader, tested elsewhere.
+// The tokenizer of models/say-it. Oracle: what DATA.md there says of it, letter by letter; the
+// library's own GGUF reader, tested elsewhere.
 #include <bitnet/tokenizer.h>
 #include <gtest/gtest.h>
 
