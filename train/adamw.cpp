@@ -50,6 +50,23 @@ void step_in_tensor_operations(const AdamWState& state, const torch::Tensor& gra
 
 }  // namespace
 
+namespace {
+
+AdamW::NamedParameters learning_parameters(const torch::nn::Module& module) {
+  AdamW::NamedParameters parameters;
+  for (const auto& parameter : module.named_parameters()) {
+    if (parameter.value().requires_grad()) {
+      parameters.emplace_back(parameter.key(), parameter.value());
+    }
+  }
+  return parameters;
+}
+
+}  // namespace
+
+AdamW::AdamW(const torch::nn::Module& module, const AdamWOptions& options)
+    : AdamW(learning_parameters(module), options) {}
+
 AdamW::AdamW(const NamedParameters& parameters, const AdamWOptions& options) : options_(options) {
   for (const auto& [name, parameter] : parameters) {
     states_.push_back(

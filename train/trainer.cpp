@@ -70,16 +70,6 @@ Transformer initial_model(const TrainingOptions& options, const Tokenizer& token
   return model;
 }
 
-AdamW optimizer_of(const Transformer& model) {
-  AdamW::NamedParameters parameters;
-  for (const auto& parameter : model->named_parameters()) {
-    if (parameter.value().requires_grad()) {
-      parameters.emplace_back(parameter.key(), parameter.value());
-    }
-  }
-  return AdamW(parameters);
-}
-
 BatchOptions batch_options(const TrainingOptions& options, const TokenFile& file) {
   return {.rows = static_cast<std::size_t>(options.batch_size),
           .columns = static_cast<std::size_t>(options.context),
@@ -110,7 +100,7 @@ class Trainer {
         sampler_(train_, batch_options(options, train_)),
         model_(initial_model(options, tokenizer_)),
         teacher_(teacher_of(options, model_)),
-        optimizer_(optimizer_of(model_)) {
+        optimizer_(*model_) {
     if (!options.dev.empty()) {
       dev_ = token_file_for(options.dev, tokenizer_, options.output / "dev.safetensors", Runtime());
     }

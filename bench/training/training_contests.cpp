@@ -81,11 +81,7 @@ Contender model_step(const char* name, const Runtime& runtime, bool is_ternary) 
             if (is_ternary) {
               train::replace_linear(*model);
             }
-            train::AdamW::NamedParameters parameters;
-            for (const auto& parameter : model->named_parameters()) {
-              parameters.emplace_back(parameter.key(), parameter.value());
-            }
-            const auto optimizer = std::make_shared<train::AdamW>(parameters);
+            const auto optimizer = std::make_shared<train::AdamW>(*model);
             const torch::Tensor x = torch::randn({kTokens, 256});
             return Task{kTokens * 1e-3, [=, &runtime]() mutable {
                           use_threads(runtime);

@@ -59,11 +59,7 @@ int main(int argc, char** argv) {
   torch::manual_seed(1);
   bitnet::train::Transformer model(model_config());
   model->set_lambda(is_float ? 0 : 1);
-  bitnet::train::AdamW::NamedParameters parameters;
-  for (const auto& parameter : model->named_parameters()) {
-    parameters.emplace_back(parameter.key(), parameter.value());
-  }
-  bitnet::train::AdamW optimizer(parameters);
+  bitnet::train::AdamW optimizer(*model);
   const torch::Tensor ids = torch::randint(kVocabulary, {kRows, kContext + 1}, torch::kInt64);
   const auto step = [&] {
     optimizer.zero_grad();

@@ -65,13 +65,7 @@ TEST(Adapter, ChangesNothingAtFirstAndLearnsAlone) {
 TEST(Adapter, EngineComputesWhatWasTrained) {
   const Checkpoint base = open_checkpoint(kBase);
   BitNetAdapter adapter(base, {.rank = 4, .alpha = 8, .target_modules = {"q_proj", "down_proj"}});
-  AdamW::NamedParameters parameters;
-  for (const auto& parameter : adapter.model()->named_parameters()) {
-    if (parameter.value().requires_grad()) {
-      parameters.emplace_back(parameter.key(), parameter.value());
-    }
-  }
-  AdamW optimizer(parameters);
+  AdamW optimizer(*adapter.model());
   torch::manual_seed(8);
   const torch::Tensor ids = random_ids(2, 17);
   const auto loss = [&] {

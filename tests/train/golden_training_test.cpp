@@ -60,17 +60,9 @@ class GoldenTraining : public testing::Test {
     return model->loss(tokens.narrow(1, 0, length), tokens.narrow(1, 1, length).contiguous());
   }
 
-  static AdamW optimizer_of(Transformer& model) {
-    AdamW::NamedParameters parameters;
-    for (const auto& parameter : model->named_parameters()) {
-      parameters.emplace_back(parameter.key(), parameter.value());
-    }
-    return AdamW(parameters);
-  }
-
   void expect_curve(const json& expected, const Schedule& schedule) const {
     Transformer model = initial_model();
-    AdamW optimizer = optimizer_of(model);
+    AdamW optimizer(*model);
     for (std::int64_t step = 0; step < index.at("steps"); ++step) {
       SCOPED_TRACE(step);
       const Schedule::Rates rates = schedule.at(step);
@@ -101,7 +93,7 @@ TEST_F(GoldenTraining, FirstGradients) {
     }
   }
   const double norm = expected.at("gradient_norm").at(0);
-  EXPECT_NEAR(optimizer_of(model).gradient_norm(), norm, tolerance * norm);
+  EXPECT_NEAR(AdamW(*model).gradient_norm(), norm, tolerance * norm);
 }
 
 TEST_F(GoldenTraining, FixedSchedule) {

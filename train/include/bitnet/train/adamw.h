@@ -2,6 +2,7 @@
 // AdamW (arXiv 1711.05101) with its state in the open, so that a checkpoint holds it.
 #pragma once
 
+#include <torch/nn/module.h>
 #include <torch/types.h>
 
 #include <cstdint>
@@ -31,6 +32,8 @@ class AdamW {
  public:
   using NamedParameters = std::vector<std::pair<std::string, torch::Tensor>>;
   explicit AdamW(const NamedParameters& parameters, const AdamWOptions& options = {});
+  /// Of all parameters of the module that require a gradient.
+  explicit AdamW(const torch::nn::Module& module, const AdamWOptions& options = {});
 
   void zero_grad();
   /// sqrt(Σ g²) over all parameters.
