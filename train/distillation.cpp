@@ -70,14 +70,14 @@ torch::Tensor Teacher::loss(TransformerImpl& student, const torch::Tensor& ids,
   torch::Tensor teacher_states;
   {
     const torch::NoGradGuard no_grad;
-    teacher_states = model_->hidden_states(ids, of_teacher);
+    teacher_states = model_->hidden_states(ids, &of_teacher);
   }
   // Without a weight no logits of the teacher are made.
   const TeacherLogits logits{options_.logits == 0
                                  ? torch::Tensor()
                                  : teacher_states.reshape({-1, teacher_states.size(-1)}),
                              model_->head(), options_.logits, options_.temperature};
-  const torch::Tensor states = student.hidden_states(ids, of_student);
+  const torch::Tensor states = student.hidden_states(ids, &of_student);
   const torch::Tensor loss = student.loss_of_states(states, targets, denominator, logits);
   if (options_.relations == 0) {
     return loss;

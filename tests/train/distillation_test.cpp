@@ -77,8 +77,8 @@ TEST_F(DistillationTest, LogitsAndRelationsCountWithTheirWeights) {
               alone + 3 * kTemperature * kTemperature * divergence, 1e-5);
 
   AttentionTap of_student{1}, of_teacher{1};
-  student->hidden_states(ids, of_student);
-  other->hidden_states(ids, of_teacher);
+  student->hidden_states(ids, &of_student);
+  other->hidden_states(ids, &of_teacher);
   torch::Tensor in_use = torch::ones({3, 12}, torch::kBool);
   in_use[2].narrow(0, 9, 3).fill_(false);
   const double relations =
@@ -102,6 +102,10 @@ TEST_F(DistillationTest, RefusesATeacherThatCannotJudge) {
   expect_refused({}, [](ModelConfig& student) { student.vocab_size = 41; });
   expect_refused({}, [](ModelConfig& student) { student.max_position_embeddings = 17; });
   expect_refused({.relations = 1}, [](ModelConfig& /*its second layer*/) {});
+  expect_refused({.relations = 1, .relation_layer = 0, .relation_heads = 3}, [](ModelConfig&) {});
+  const Checkpoint deep = saved(Transformer(config_of(64, 3)));
+  EXPECT_THROW(Teacher(deep, {.relations = 1, .relation_layer = 2}, config_of(64, 2)),
+               InvalidArgument);
 }
 
 }  // namespace

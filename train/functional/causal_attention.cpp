@@ -223,15 +223,11 @@ torch::Tensor attention_in_tensor_operations(const torch::Tensor& q, const torch
   if (options.window != 0) {
     hidden = hidden.logical_or(all.tril(-options.window));
   }
-  const auto product = [&](const torch::Tensor& a, const torch::Tensor& b) {
-    return options.precision == Precision::bfloat16
-               ? torch::matmul(a.to(torch::kBFloat16), b.to(torch::kBFloat16)).to(q.scalar_type())
-               : torch::matmul(a, b);
-  };
-  const torch::Tensor scores = product(queries, keys.transpose(2, 3)) * options.score_scale;
+  const torch::Tensor scores =
+      product(queries, keys.transpose(2, 3), options.precision) * options.score_scale;
   const torch::Tensor p =
       torch::softmax(scores.masked_fill(hidden, -std::numeric_limits<double>::infinity()), 3);
-  return product(p, values).transpose(1, 2).reshape(q.sizes());
+  return product(p, values, options.precision).transpose(1, 2).reshape(q.sizes());
 }
 
 }  // namespace

@@ -10,23 +10,22 @@ FloatOperand operand(const torch::Tensor& x, bool transposed = false) {
   return {x.data_ptr<float>(), x.size(1), transposed};
 }
 
-/// By libtorch, with operands of another type.
-torch::Tensor rounded_product(const torch::Tensor& a, const torch::Tensor& b) {
-  return torch::mm(a.to(torch::kBFloat16), b.to(torch::kBFloat16)).to(a.scalar_type());
-}
-
 void put(const torch::Tensor& product, torch::Tensor& out, bool adds) {
   adds ? out.add_(product) : out.copy_(product);
 }
 
 }  // namespace
 
-torch::Tensor matmul_nt(const torch::Tensor& a, const torch::Tensor& b, Precision precision) {
-  if (precision == Precision::bfloat16) {
-    return rounded_product(a, b.t());
+torch::Tensor product(const torch::Tensor& a, const torch::Tensor& b, Precision precision) {
+  if (precision == Precision::float32) {
+    return torch::matmul(a, b);
   }
-  if (!runs_fused(a)) {
-    return torch::mm(a, b.t());
+  return torch::matmul(a.to(torch::kBFloat16), b.to(torch::kBFloat16)).to(a.scalar_type());
+}
+
+torch::Tensor matmul_nt(const torch::Tensor& a, const torch::Tensor& b, Precision precision) {
+  if (precision != Precision::float32 || !runs_fused(a)) {
+    return product(a, b.t(), precision);
   }
   const torch::Tensor left = a.contiguous();
   const torch::Tensor right = b.contiguous();
@@ -39,7 +38,7 @@ torch::Tensor matmul_nt(const torch::Tensor& a, const torch::Tensor& b, Precisio
 void matmul_nn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& out, bool adds,
                Precision precision) {
   if (precision == Precision::bfloat16) {
-    put(rounded_product(a, b), out, adds);
+    put(product(a, b, precision), out, adds);
     return;
   }
   if (!runs_fused(a)) {
@@ -55,7 +54,7 @@ void matmul_nn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& ou
 void matmul_tn(const torch::Tensor& a, const torch::Tensor& b, torch::Tensor& out, bool adds,
                Precision precision) {
   if (precision == Precision::bfloat16) {
-    put(rounded_product(a.t(), b), out, adds);
+    put(product(a.t(), b, precision), out, adds);
     return;
   }
   if (!runs_fused(a)) {

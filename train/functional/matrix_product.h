@@ -22,6 +22,9 @@ struct FloatOperand {
 void sgemm(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, const FloatOperand& a,
            const FloatOperand& b, float beta, float* c, std::int64_t c_stride);
 
+/// torch::matmul of any type on any device, its operands and sums of that precision.
+torch::Tensor product(const torch::Tensor& a, const torch::Tensor& b, Precision precision);
+
 /// a [T, K] bᵀ of b [N, K] -> [T, N]
 torch::Tensor matmul_nt(const torch::Tensor& a, const torch::Tensor& b, Precision precision);
 /// out [T, K] = a b of a [T, N] and b [N, K], or += that

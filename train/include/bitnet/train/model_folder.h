@@ -14,11 +14,11 @@ namespace bitnet::train {
 /// those of the checkpoint. Throws what load_model throws.
 Transformer load_transformer(const Checkpoint& checkpoint);
 
-/// Whether projections are stored as trits with a scale, not as floats or latents.
-bool has_stored_trits(const Checkpoint& checkpoint);
-
 /// The same with packed projections and no parameter that learns: the base of an adapter.
 Transformer load_frozen_transformer(const Checkpoint& checkpoint);
+
+/// Whether projections are stored as trits with a scale, not as floats or latents.
+bool has_stored_trits(const Checkpoint& checkpoint);
 
 /// Writes a Hugging Face folder: model.safetensors with float32 latents, config.json and what
 /// stands in `companions` (a folder with a tokenizer; may be empty) under the names of such files.

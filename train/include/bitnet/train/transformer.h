@@ -99,12 +99,8 @@ class TransformerImpl : public torch::nn::Module {
   void set_precision(Precision precision) { precision_ = precision; }
 
   /// ids int64 [B, S] -> states behind the final norm [B, S, hidden_size]. QuantizationError
-  /// names the projection whose input or weight is no longer finite.
-  torch::Tensor hidden_states(const torch::Tensor& ids) { return hidden_states(ids, nullptr); }
-  /// The same, with a look at one layer.
-  torch::Tensor hidden_states(const torch::Tensor& ids, AttentionTap& tap) {
-    return hidden_states(ids, &tap);
-  }
+  /// names the projection whose input or weight is no longer finite. `tap` has a look at one layer.
+  torch::Tensor hidden_states(const torch::Tensor& ids, AttentionTap* tap = nullptr);
   /// Logits [B, S, V]. UnsupportedError for an embedding model.
   torch::Tensor forward(const torch::Tensor& ids);
   /// Mean cross-entropy of targets int64 [B, S] in nats over those that are not kIgnoredTarget,
@@ -129,7 +125,6 @@ class TransformerImpl : public torch::nn::Module {
                             const std::vector<std::string>& target_modules);
 
  private:
-  torch::Tensor hidden_states(const torch::Tensor& ids, AttentionTap* tap);
   torch::Tensor attention(const TransformerLayer& layer, const torch::Tensor& states,
                           AttentionInputs* tapped);
   torch::Tensor feed_forward(const TransformerLayer& layer, const torch::Tensor& states);
