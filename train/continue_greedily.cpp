@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/message.h"
+#include "evaluation_mode.h"
 
 namespace bitnet::train {
 namespace {
@@ -77,16 +78,13 @@ std::vector<Tokens> continue_greedily(TransformerImpl& model, const std::vector<
                                     prompt.size()));
     }
   }
-  const torch::NoGradGuard no_grad;
-  const bool was_training = model.is_training();
-  model.eval();
+  const EvaluationMode evaluation(model);
   std::vector<Tokens> results;
   for (std::size_t first = 0; first < prompts.size(); first += kBatch) {
     const std::size_t count = std::min(kBatch, prompts.size() - first);
     std::ranges::move(continue_batch(model, std::span(prompts).subspan(first, count), limit),
                       std::back_inserter(results));
   }
-  model.train(was_training);
   return results;
 }
 

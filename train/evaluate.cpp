@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "batch_tensors.h"
+#include "evaluation_mode.h"
 
 namespace bitnet::train {
 
@@ -16,9 +17,7 @@ double EvaluationResult::bits_per_byte() const {
 
 EvaluationResult evaluate(TransformerImpl& model, const TokenFile& file, const Tokenizer& tokenizer,
                           const BatchOptions& options) {
-  const torch::NoGradGuard no_grad;
-  const bool was_training = model.is_training();
-  model.eval();
+  const EvaluationMode evaluation(model);
   const SequentialWindows windows(file, options);
   std::vector<std::size_t> bytes(tokenizer.vocab_size());  // of each token's text
   for (TokenId id = 0; id < bytes.size(); ++id) {
@@ -36,7 +35,6 @@ EvaluationResult evaluate(TransformerImpl& model, const TokenFile& file, const T
     const BatchTensors tensors = tensors_of(batch, model.embedding().device());
     result.nll += model.loss(tensors.inputs, tensors.targets, 1).item<double>();
   }
-  model.train(was_training);
   return result;
 }
 

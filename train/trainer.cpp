@@ -66,6 +66,7 @@ Transformer initial_weights(const TrainingOptions& options, const Tokenizer& tok
 Transformer initial_model(const TrainingOptions& options, const Tokenizer& tokenizer) {
   Transformer model = initial_weights(options, tokenizer);
   model->set_dropout(options.dropout);
+  model->set_label_smoothing(options.label_smoothing);
   place(*model, options);
   return model;
 }

@@ -50,6 +50,7 @@ void for_each_field(Options& options, const Field& field) {
   field("epochs", options.epochs);
   field("clip", options.clip);
   field("dropout", options.dropout);
+  field("label_smoothing", options.label_smoothing);
   field("seed", options.seed);
   field("early_stop", options.early_stop);
   field("device", options.device);
@@ -123,6 +124,8 @@ void TrainingOptions::validate() const {
   require(epochs > 0, "epochs", epochs, "a positive number");
   require(clip >= 0, "clip", clip, "at least 0");
   require(dropout >= 0 && dropout < 1, "dropout", dropout, "at least 0 and less than 1");
+  require(label_smoothing >= 0 && label_smoothing < 1, "label_smoothing", label_smoothing,
+          "at least 0 and less than 1");
   require(log_every > 0, "log_every", log_every, "a positive number");
   require(evaluate_every > 0, "evaluate_every", evaluate_every, "a positive number");
   require(save_every > 0, "save_every", save_every, "a positive number");

@@ -283,7 +283,8 @@ torch::Tensor TransformerImpl::loss_of_states(const torch::Tensor& states,
     throw UnsupportedError("this is an embedding model: it has no output head");
   }
   return linear_cross_entropy(states.reshape({-1, states.size(-1)}), head_, targets.reshape({-1}),
-                              denominator, precision_, teacher);
+                              denominator, precision_, teacher,
+                              is_training() ? label_smoothing_ : 0);
 }
 
 }  // namespace bitnet::train

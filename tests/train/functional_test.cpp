@@ -186,6 +186,32 @@ TEST(LinearCrossEntropy, PartsAndIgnoredTargets) {
   }
 }
 
+TEST(LinearCrossEntropy, SmoothedTargetsGiveEveryTokenAShare) {
+  torch::manual_seed(7);
+  constexpr double kSmoothing = 0.3;
+  constexpr std::int64_t kTokens = 300;
+  torch::Tensor targets = torch::randint(0, 50, {kTokens}, torch::kInt64);
+  targets.narrow(0, 200, 60).fill_(kIgnoredTarget);
+  expect_same(
+      {random({kTokens, 24}), random({50, 24})},
+      [&](const auto& in) {
+        return linear_cross_entropy(in[0], in[1], targets, 100, Precision::float32, {}, kSmoothing);
+      },
+      [&](const auto& in) {
+        torch::Tensor loss = torch::zeros({}, torch::kFloat64);
+        for (std::int64_t t = 0; t < kTokens; ++t) {
+          const auto target = targets[t].template item<std::int64_t>();
+          if (target == kIgnoredTarget) continue;
+          const torch::Tensor z = torch::mv(in[1], in[0][t]);
+          for (std::int64_t v = 0; v < 50; ++v) {
+            const double share = kSmoothing / 50 + (v == target ? 1 - kSmoothing : 0);
+            loss = loss + share * (log_sum(z) - z[v]);
+          }
+        }
+        return loss / 100;
+      });
+}
+
 TEST(LinearCrossEntropy, ATeacherOfAnotherWidthAddsItsDivergence) {
   torch::manual_seed(6);
   constexpr double kTemperature = 3;

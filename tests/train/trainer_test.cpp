@@ -112,7 +112,7 @@ TEST_F(TrainerTest, ATeacherIsPartOfARunThatResumes) {
             test::read_text(folder.path() / "alone/model.safetensors"));
 }
 
-TEST_F(TrainerTest, DropoutIsForTrainingAlone) {
+TEST_F(TrainerTest, DropoutAndLabelSmoothingAreForTrainingAlone) {
   TrainingObserver silent;
   TrainingOptions run = options("run");
   run.dev = run.data;
@@ -123,10 +123,17 @@ TEST_F(TrainerTest, DropoutIsForTrainingAlone) {
   const TokenFile file(run.output / "dev.safetensors");
   const BatchOptions batches{.rows = 4, .columns = 32};
   const double loss = evaluate(*model, file, tokenizer, batches).loss();
+  model->set_label_smoothing(0.5);
+  EXPECT_EQ(evaluate(*model, file, tokenizer, batches).loss(), loss);
+  const torch::Tensor ids = torch::arange(32).view({1, 32});
+  const double smoothed = model->loss(ids, ids).item<double>();
+  model->eval();
+  EXPECT_NE(model->loss(ids, ids).item<double>(), smoothed);
+  model->train();
+
   model->set_dropout(0.5);
   EXPECT_EQ(evaluate(*model, file, tokenizer, batches).loss(), loss);
 
-  const torch::Tensor ids = torch::arange(32).view({1, 32});
   torch::manual_seed(1);
   const torch::Tensor once = model->forward(ids);
   EXPECT_FALSE(once.equal(model->forward(ids)));

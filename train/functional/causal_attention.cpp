@@ -71,34 +71,73 @@ struct Head {
   const float *q, *k, *v;
 };
 
-/// softmax(scale q kᵀ) of a block: [count, keys], zero where a query does not look.
-torch::Tensor probabilities(const Head& head, const Geometry& shape, const Block& block,
-                            const AttentionOptions& options) {
-  torch::Tensor scores = torch::empty({block.count, block.keys});
-  sgemm(block.count, block.keys, shape.head_dim, static_cast<float>(options.score_scale),
-        {head.q + block.first * shape.query_stride, shape.query_stride},
-        {head.k + block.first_key * shape.key_stride, shape.key_stride, true}, 0,
-        scores.data_ptr<float>(), block.keys);
-  for (std::int64_t i = 0; i < block.count; ++i) {
-    float* const row = scores.data_ptr<float>() + i * block.keys;
-    const std::int64_t position = block.first + i;
-    const std::int64_t sees_from = options.window == 0 ? 0 : position - options.window + 1;
-    constexpr float kHidden = -std::numeric_limits<float>::infinity();
-    std::fill(row, row + std::max<std::int64_t>(0, sees_from - block.first_key), kHidden);
-    std::fill(row + (position + 1 - block.first_key), row + block.keys, kHidden);
+/// x := softmax(x)
+void softmax(float* x, std::int64_t n) {
+  const kernels::KernelTable& kernels = Runtime::serial().kernels();
+  float most = -std::numeric_limits<float>::infinity();
+#pragma omp simd reduction(max : most)
+  for (std::int64_t i = 0; i < n; ++i) {
+    most = std::max(most, x[i]);
   }
-  return torch::softmax(scores, 1);
+  kernels.exponentials(x, n, most, x);
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < n; ++i) {
+    sum += x[i];
+  }
+  const float factor = 1 / sum;
+  for (std::int64_t i = 0; i < n; ++i) {
+    x[i] *= factor;
+  }
 }
 
-/// Calls body(text, kv head) on all threads: the query heads of a KV head stay together, so that
-/// gradients of keys and values are added up by one thread.
+/// dp := p ⊙ (dp - ⟨p ⊙ dp⟩), the gradient in front of a softmax.
+void softmax_backward(const float* p, float* dp, std::int64_t n) {
+  float mean = 0;
+#pragma omp simd reduction(+ : mean)
+  for (std::int64_t i = 0; i < n; ++i) {
+    mean += p[i] * dp[i];
+  }
+  for (std::int64_t i = 0; i < n; ++i) {
+    dp[i] = p[i] * (dp[i] - mean);
+  }
+}
+
+/// softmax(scale q kᵀ) of a block: p [count, keys], zero where a query does not look.
+void probabilities(const Head& head, const Geometry& shape, const Block& block,
+                   const AttentionOptions& options, std::vector<float>& p) {
+  p.resize(block.count * block.keys);
+  sgemm(block.count, block.keys, shape.head_dim, static_cast<float>(options.score_scale),
+        {head.q + block.first * shape.query_stride, shape.query_stride},
+        {head.k + block.first_key * shape.key_stride, shape.key_stride, true}, 0, p.data(),
+        block.keys);
+  for (std::int64_t i = 0; i < block.count; ++i) {
+    float* const row = p.data() + i * block.keys;
+    const std::int64_t position = block.first + i;
+    const std::int64_t sees_from = options.window == 0 ? 0 : position - options.window + 1;
+    const std::int64_t hidden = std::max<std::int64_t>(0, sees_from - block.first_key);
+    const std::int64_t end = position + 1 - block.first_key;
+    std::fill(row, row + hidden, 0.0F);
+    softmax(row + hidden, end - hidden);
+    std::fill(row + end, row + block.keys, 0.0F);
+  }
+}
+
+/// Of one block, [count, keys] each; a thread keeps their memory.
+struct BlockScores {
+  std::vector<float> p;   ///< probabilities
+  std::vector<float> ds;  ///< gradient by the scores
+};
+
+/// Calls body(text, kv head, scores) on all threads: the query heads of a KV head stay together, so
+/// that gradients of keys and values are added up by one thread.
 template <class Body>
 void for_each_kv_head(const Geometry& shape, const AttentionOptions& options, const Body& body) {
   at::parallel_for(0, shape.texts * options.kv_heads, 1,
                    [&](std::int64_t first, std::int64_t last) {
-                     const torch::NoGradGuard no_grad;
+                     BlockScores scores;
                      for (std::int64_t i = first; i < last; ++i) {
-                       body(i / options.kv_heads, i % options.kv_heads);
+                       body(i / options.kv_heads, i % options.kv_heads, scores);
                      }
                    });
 }
@@ -115,7 +154,7 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
     rotate(k, shape.head_dim, rotary, false);
     torch::Tensor out = torch::empty_like(q);
     const std::int64_t group = options.heads / options.kv_heads;
-    for_each_kv_head(shape, options, [&](std::int64_t text, std::int64_t kv_head) {
+    for_each_kv_head(shape, options, [&](std::int64_t text, std::int64_t kv_head, auto& scores) {
       const std::int64_t key_at =
           text * shape.positions * shape.key_stride + kv_head * shape.head_dim;
       for (std::int64_t h = kv_head * group; h < (kv_head + 1) * group; ++h) {
@@ -124,8 +163,8 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
         const Head head{q.data_ptr<float>() + query_at, k.data_ptr<float>() + key_at,
                         v.data_ptr<float>() + key_at};
         for_each_block(shape, options, [&](const Block& block) {
-          const torch::Tensor p = probabilities(head, shape, block, options);
-          sgemm(block.count, shape.head_dim, block.keys, 1, {p.data_ptr<float>(), block.keys},
+          probabilities(head, shape, block, options, scores.p);
+          sgemm(block.count, shape.head_dim, block.keys, 1, {scores.p.data(), block.keys},
                 {head.v + block.first_key * shape.key_stride, shape.key_stride}, 0,
                 out.data_ptr<float>() + query_at + block.first * shape.query_stride,
                 shape.query_stride);
@@ -156,7 +195,7 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
     const std::int64_t group = options.heads / options.kv_heads;
     const auto scale = static_cast<float>(options.score_scale);
     const std::int64_t d = shape.head_dim;
-    for_each_kv_head(shape, options, [&](std::int64_t text, std::int64_t kv_head) {
+    for_each_kv_head(shape, options, [&](std::int64_t text, std::int64_t kv_head, auto& scores) {
       const std::int64_t key_at = text * shape.positions * shape.key_stride + kv_head * d;
       for (std::int64_t h = kv_head * group; h < (kv_head + 1) * group; ++h) {
         const std::int64_t query_at = text * shape.positions * shape.query_stride + h * d;
@@ -166,18 +205,21 @@ struct CausalAttention : torch::autograd::Function<CausalAttention> {
           const std::int64_t rows_at = query_at + block.first * shape.query_stride;
           const std::int64_t keys_at = key_at + block.first_key * shape.key_stride;
           const FloatOperand d_rows{d_out.data_ptr<float>() + rows_at, shape.query_stride};
-          const torch::Tensor p = probabilities(head, shape, block, options);
-          torch::Tensor dp = torch::empty_like(p);
+          std::vector<float>& p = scores.p;
+          std::vector<float>& ds = scores.ds;
+          probabilities(head, shape, block, options, p);
+          ds.resize(p.size());
           sgemm(block.count, block.keys, d, 1, d_rows,
-                {v.data_ptr<float>() + keys_at, shape.key_stride, true}, 0, dp.data_ptr<float>(),
-                block.keys);
-          sgemm(block.keys, d, block.count, 1, {p.data_ptr<float>(), block.keys, true}, d_rows, 1,
+                {v.data_ptr<float>() + keys_at, shape.key_stride, true}, 0, ds.data(), block.keys);
+          sgemm(block.keys, d, block.count, 1, {p.data(), block.keys, true}, d_rows, 1,
                 dv.data_ptr<float>() + keys_at, shape.key_stride);
-          const torch::Tensor ds = torch::_softmax_backward_data(dp, p, 1, torch::kFloat32);
-          sgemm(block.count, d, block.keys, scale, {ds.data_ptr<float>(), block.keys},
+          for (std::int64_t i = 0; i < block.count; ++i) {
+            softmax_backward(p.data() + i * block.keys, ds.data() + i * block.keys, block.keys);
+          }
+          sgemm(block.count, d, block.keys, scale, {ds.data(), block.keys},
                 {k.data_ptr<float>() + keys_at, shape.key_stride}, 0,
                 dq.data_ptr<float>() + rows_at, shape.query_stride);
-          sgemm(block.keys, d, block.count, scale, {ds.data_ptr<float>(), block.keys, true},
+          sgemm(block.keys, d, block.count, scale, {ds.data(), block.keys, true},
                 {q.data_ptr<float>() + rows_at, shape.query_stride}, 1,
                 dk.data_ptr<float>() + keys_at, shape.key_stride);
         });

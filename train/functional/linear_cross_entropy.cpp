@@ -31,16 +31,24 @@ double sum_of(const torch::Tensor& values, const RowWeights& rows) {
   return values.masked_select(rows.is_scored).sum(torch::kDouble).item<double>();
 }
 
-/// -log softmax(z)[target];  by z:  softmax(z) - one-hot.
-PartLoss cross_entropy(const torch::Tensor& logits, const torch::Tensor& targets,
+/// -Σ_v q_v log softmax(z)_v  with  q = (1 - ε) one-hot + ε/V;  by z:  softmax(z) - q.
+PartLoss cross_entropy(const torch::Tensor& logits, const torch::Tensor& targets, double smoothing,
                        const RowWeights& rows) {
   const torch::Tensor column = targets.clamp_min(0);
   torch::Tensor log_p = torch::log_softmax(logits, 1);
-  const double sum = -sum_of(log_p.gather(1, column), rows);
+  double sum = -(1 - smoothing) * sum_of(log_p.gather(1, column), rows);
+  if (smoothing != 0) {
+    sum -= smoothing * sum_of(log_p.mean(1, true), rows);
+  }
   if (!rows.needs_gradient) {
     return {sum, {}};
   }
-  return {sum, log_p.exp_().mul_(rows.weight).scatter_add_(1, column, -rows.weight)};
+  torch::Tensor d_logits = log_p.exp_();
+  if (smoothing != 0) {
+    d_logits.sub_(smoothing / static_cast<double>(logits.size(1)));
+  }
+  d_logits.mul_(rows.weight).scatter_add_(1, column, rows.weight * (smoothing - 1));
+  return {sum, d_logits};
 }
 
 /// weight τ² KL(p' ‖ p) with p = softmax(z/τ), and p' likewise of the teacher;  by z:
@@ -64,7 +72,7 @@ PartLoss divergence(const torch::Tensor& logits, const torch::Tensor& teacher_lo
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& states_in,
                                const torch::Tensor& head, const torch::Tensor& targets,
-                               double denominator, const TeacherLogits& teacher,
+                               double denominator, double smoothing, const TeacherLogits& teacher,
                                Precision precision, bool has_backward) {
     const torch::Tensor states = states_in.contiguous();
     const bool needs_gradient = has_backward && (states_in.requires_grad() || head.requires_grad());
@@ -78,7 +86,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
       const torch::Tensor logits = matmul_nt(part, head, precision);
       const RowWeights rows{target >= 0, (target >= 0).to(logits.scalar_type()).div_(denominator),
                             needs_gradient};
-      PartLoss of_part = cross_entropy(logits, target, rows);
+      PartLoss of_part = cross_entropy(logits, target, smoothing, rows);
       loss += of_part.sum;
       if (teacher.states.defined()) {
         const torch::Tensor teacher_logits =
@@ -102,7 +110,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 
   static variable_list backward(AutogradContext* context, const variable_list& output_gradients) {
     const variable_list saved = context->get_saved_variables();
-    return {saved[0] * output_gradients[0], saved[1] * output_gradients[0], {}, {}, {}, {}, {}};
+    return {saved[0] * output_gradients[0], saved[1] * output_gradients[0], {}, {}, {}, {}, {}, {}};
   }
 };
 
@@ -110,9 +118,10 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 
 torch::Tensor linear_cross_entropy(const torch::Tensor& states, const torch::Tensor& head,
                                    const torch::Tensor& targets, double denominator,
-                                   Precision precision, const TeacherLogits& teacher) {
-  return LinearCrossEntropy::apply(states, head, targets, denominator, teacher, precision,
-                                   torch::GradMode::is_enabled());
+                                   Precision precision, const TeacherLogits& teacher,
+                                   double label_smoothing) {
+  return LinearCrossEntropy::apply(states, head, targets, denominator, label_smoothing, teacher,
+                                   precision, torch::GradMode::is_enabled());
 }
 
 }  // namespace bitnet::train

@@ -155,6 +155,9 @@ void add_optimization_options(CLI::App& app, TrainingOptions& options) {
   app.add_option("--dropout", options.dropout,
                  "Share of what layers add that is left out at random, for little data")
       ->capture_default_str();
+  app.add_option("--label-smoothing", options.label_smoothing,
+                 "Share of each target that goes to all tokens alike, for little data")
+      ->capture_default_str();
   app.add_option("-s,--seed", options.seed)->capture_default_str();
   app.add_option("--early-stop", options.early_stop,
                  "End after so many evaluations without a better one; 0: never")

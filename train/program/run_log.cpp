@@ -99,7 +99,7 @@ void RunLog::on_start(const TrainingStart& start) {
               {"ternary_parameters", start.ternary_parameters},
               {"train_tokens", start.train_tokens},
               {"dev_tokens", start.dev_tokens},
-              {"device", "cpu"},
+              {"device", options_.device},
               {"threads", at::get_num_threads()}}
              .dump());
 }

@@ -54,14 +54,15 @@ struct TeacherLogits {
   double temperature = 1;  ///< τ
 };
 
-/// Σ_t (-log softmax(z_t)[target_t] + weight τ² KL(softmax(z'_t/τ) ‖ softmax(z_t/τ))) / denominator
-/// over the targets that are not negative (kIgnoredTarget), with the logits z_t = head states_t and
-/// those of the teacher, z'_t. states [T, K], head [V, K], targets int64 [T]. The logits of some
-/// hundred tokens exist at a time.
+/// Σ_t (-Σ_v q_tv log softmax(z_t)_v + weight τ² KL(softmax(z'_t/τ) ‖ softmax(z_t/τ))) /
+/// denominator over the targets that are not negative (kIgnoredTarget), with the logits z_t = head
+/// states_t and those of the teacher, z'_t. q_t is 1 at the target; label smoothing ε (Szegedy et
+/// al., 1512.00567) makes it 1 - ε there and adds ε/V everywhere. states [T, K], head [V, K],
+/// targets int64 [T]. The logits of some hundred tokens exist at a time.
 torch::Tensor linear_cross_entropy(const torch::Tensor& states, const torch::Tensor& head,
                                    const torch::Tensor& targets, double denominator,
                                    Precision precision = Precision::float32,
-                                   const TeacherLogits& teacher = {});
+                                   const TeacherLogits& teacher = {}, double label_smoothing = 0);
 
 /// What a layer's attention compares, in front of rotation: q [B, S, H D], k and v [B, S, G D].
 struct AttentionInputs {

@@ -54,8 +54,9 @@ struct TrainingOptions {
   // Optimization. Schedule::steps 0: `epochs` of the data.
   Schedule schedule;
   double epochs = 1;
-  double clip = 1;     ///< bound of the gradient's norm; 0: none
-  double dropout = 0;  ///< TransformerImpl::set_dropout
+  double clip = 1;             ///< bound of the gradient's norm; 0: none
+  double dropout = 0;          ///< TransformerImpl::set_dropout
+  double label_smoothing = 0;  ///< TransformerImpl::set_label_smoothing
   std::uint64_t seed = 1;
   std::int64_t early_stop = 0;  ///< evaluations without a better one that end the run; 0: never
 

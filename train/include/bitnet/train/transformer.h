@@ -95,6 +95,10 @@ class TransformerImpl : public torch::nn::Module {
   /// states is left out with this probability, by torch's generator.
   void set_dropout(double probability) { dropout_ = probability; }
 
+  /// While the module is_training(), `loss` takes so much of each target for the mean of all tokens
+  /// (linear_cross_entropy).
+  void set_label_smoothing(double share) { label_smoothing_ = share; }
+
   /// Of all products but the integer ones.
   void set_precision(Precision precision) { precision_ = precision; }
 
@@ -142,6 +146,7 @@ class TransformerImpl : public torch::nn::Module {
   BitNetConfig arithmetic_;  // b158, with the model's eps
   double lambda_ = 1;
   double dropout_ = 0;
+  double label_smoothing_ = 0;
   Precision precision_ = Precision::float32;
   bool gains_add_one_ = false;  // Gemma
   double embedding_scale_ = 1;
