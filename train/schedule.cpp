@@ -44,16 +44,16 @@ Schedule::Rates Schedule::at(std::int64_t step) const {
       static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(1, steps));
   const bool second_stage = kind == ScheduleKind::two_stage && done >= stage_share;
   const double peak = second_stage ? second_peak : learning_rate;
+  const double least = least_learning_rate / learning_rate;
   double share = 1;  // of the peak
   if (step < warmup_steps) {
     share = static_cast<double>(step + 1) / static_cast<double>(warmup_steps);
   } else if (kind == ScheduleKind::two_stage || kind == ScheduleKind::linear) {
-    share = 1 - done;
+    share = least + (1 - least) * (1 - done);
   } else if (kind == ScheduleKind::cosine) {
     const double after_warmup =
         static_cast<double>(step - warmup_steps) /
         static_cast<double>(std::max<std::int64_t>(1, steps - warmup_steps));
-    const double least = least_learning_rate / learning_rate;
     share = least + (1 - least) * (1 + std::cos(std::numbers::pi * after_warmup)) / 2;
   } else if (kind == ScheduleKind::warmup_stable_decay) {
     share = std::min(1.0, (1 - done) / decay_share);

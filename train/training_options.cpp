@@ -120,6 +120,9 @@ void TrainingOptions::validate() const {
   require(accumulate > 0, "accumulate", accumulate, "a positive number");
   require(schedule.steps >= 0, "steps", schedule.steps, "a positive number, or 0 for epochs");
   require(schedule.learning_rate > 0, "learning_rate", schedule.learning_rate, "a positive number");
+  require(
+      schedule.least_learning_rate >= 0 && schedule.least_learning_rate <= schedule.learning_rate,
+      "least_learning_rate", schedule.least_learning_rate, "at least 0, at most learning_rate");
   require(schedule.weight_decay >= 0, "weight_decay", schedule.weight_decay, "at least 0");
   require(epochs > 0, "epochs", epochs, "a positive number");
   require(clip >= 0, "clip", clip, "at least 0");

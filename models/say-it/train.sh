@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Trains models/say-it and its float twin from nothing, writes model.safetensors and its companions, scores
-# both. An interrupted run goes on where it stood. Not run to its end yet: no weights are shipped.
+# both. An interrupted run goes on where it stood. The twin has not been trained yet: its rates are a guess.
 #
 #   models/say-it/train.sh [THREADS]      (1)
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/prepare"
@@ -19,14 +19,17 @@ export OMP_NUM_THREADS=$threads OPENBLAS_NUM_THREADS=1
 models/say-it/fetch "$data"
 awk 'NR % 7 == 0' "$data/dev.jsonl" > "$folder/dev-sample.jsonl"
 
-# train_model NAME [OPTIONS...]
+# train_model NAME [OPTIONS...]: hot and regularized, then cold and hardly so.
 train_model() {
   heading "Training $1"
-  bitnet train models/say-it/train.json -o "$folder/$1" --threads "$threads" --data "$data/train.jsonl" \
-    --dev "$folder/dev-sample.jsonl" --tokenizer models/say-it "${@:2}"
+  local common=(--threads "$threads" --data "$data/train.jsonl" --dev "$folder/dev-sample.jsonl" "${@:2}")
+  bitnet train models/say-it/train.json -o "$folder/$1-hot" --tokenizer models/say-it "${common[@]}"
+  bitnet train models/say-it/train.json -o "$folder/$1" --from "$folder/$1-hot" --steps 16000 \
+    --schedule linear --learning-rate 8e-4 --least-learning-rate 0 --warmup-steps 200 --weight-decay 0 \
+    --dropout 0.05 --label-smoothing 0 "${common[@]}"
 }
 train_model ternary
-train_model float --float --learning-rate 1e-3 --second-peak 6.5e-4
+train_model float --float
 
 heading 'The shipped files'
 bitnet convert "$folder/ternary" --to safetensors --type packed -o models/say-it

@@ -147,6 +147,9 @@ void add_optimization_options(CLI::App& app, TrainingOptions& options) {
   app.add_option("--learning-rate", schedule.learning_rate, "Peak")->capture_default_str();
   app.add_option("--second-peak", schedule.second_peak, "Of two_stage, in its second half")
       ->capture_default_str();
+  app.add_option("--least-learning-rate", schedule.least_learning_rate,
+                 "Where linear and cosine end; two_stage at that part of its second peak")
+      ->capture_default_str();
   app.add_option("--warmup-steps", schedule.warmup_steps)->capture_default_str();
   app.add_option("--weight-decay", schedule.weight_decay, "In two_stage's first half")
       ->capture_default_str();

@@ -29,9 +29,11 @@ struct Schedule {
   double learning_rate = 1.5e-3;  ///< peak
   double second_peak = 1e-3;      ///< of two_stage, from `stage_share` of the steps on
   double stage_share = 0.5;
-  double least_learning_rate = 0;  ///< of cosine, where it ends
-  double decay_share = 0.2;        ///< of warmup_stable_decay
-  double weight_decay = 0.1;       ///< with two_stage 0 in the second stage
+  /// Where linear and cosine end; two_stage at the same part of second_peak as this is of
+  /// learning_rate.
+  double least_learning_rate = 0;
+  double decay_share = 0.2;   ///< of warmup_stable_decay
+  double weight_decay = 0.1;  ///< with two_stage 0 in the second stage
 
   struct Rates {
     double learning_rate;
