@@ -93,11 +93,7 @@ void softmax(float* x, std::int64_t n) {
 
 /// dp := p ⊙ (dp - ⟨p ⊙ dp⟩), the gradient in front of a softmax.
 void softmax_backward(const float* p, float* dp, std::int64_t n) {
-  float mean = 0;
-#pragma omp simd reduction(+ : mean)
-  for (std::int64_t i = 0; i < n; ++i) {
-    mean += p[i] * dp[i];
-  }
+  const float mean = Runtime::serial().kernels().dot(p, dp, n);
   for (std::int64_t i = 0; i < n; ++i) {
     dp[i] = p[i] * (dp[i] - mean);
   }
