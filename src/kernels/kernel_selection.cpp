@@ -90,12 +90,15 @@ const KernelTable* find_table(Isa isa) {
 }
 
 // Measured on Emerald Rapids and on Zen 5 (docs/performance.md); other CPUs keep what they had.
-// Intel's prefetchers stop at the end of a 4 KB page: software asks four pages ahead. Those of Zen
-// 5 lose the tiles among the codes of several tokens.
+// Intel's prefetchers stop at the end of a 4 KB page: software asks four pages ahead. Zen 5's lose
+// the tiles among the codes of several tokens.
 std::size_t tile_prefetch() {
   if (is_intel()) return 16384;
   return is_zen5() ? 8192 : 0;
 }
+
+// Zen 5 was slower with it.
+bool next_row_prefetch_pays() { return is_intel(); }
 
 // Intel's two 512-bit ports do dot products and unpack digits alike.
 std::size_t tokens_to_unpack_once() { return is_intel() ? 16 : 0; }

@@ -208,8 +208,11 @@ struct KernelTable {
 const KernelTable* const* runnable_tables();
 /// The best table of an ISA on this CPU, or nullptr.
 const KernelTable* find_table(Isa isa);
-/// TernaryGemm::prefetch and TernaryGemm::unpack_once for this CPU.
+/// TernaryGemm::prefetch for this CPU.
 std::size_t tile_prefetch();
+/// Whether quantizing a row of floats should ask for the next one.
+bool next_row_prefetch_pays();
+/// TernaryGemm::unpack_once for this CPU.
 std::size_t tokens_to_unpack_once();
 
 // One per ISA file: its only external symbol.

@@ -41,7 +41,8 @@ std::size_t row_prefetch(const TensorView& x) {
   constexpr std::size_t kLeastBytes = 4096;
   constexpr std::size_t kMostBytes = std::size_t{256} << 10;
   const std::size_t bytes = x.columns() * sizeof(float);
-  const bool pays = x.dtype() == DType::f32 && bytes <= kMostBytes && kernels::tile_prefetch() != 0;
+  const bool pays =
+      x.dtype() == DType::f32 && bytes <= kMostBytes && kernels::next_row_prefetch_pays();
   return pays ? std::max(bytes, kLeastBytes) : 0;
 }
 
