@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Trains models/say-it and its float twin from nothing, writes model.safetensors and its companions, scores
-# both. An interrupted run goes on where it stood. The twin has not been trained yet: its rates are a guess.
+# both. An interrupted run goes on where it stood.
 #
 #   models/say-it/train.sh [THREADS]      (1)
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/prepare"
@@ -24,9 +24,9 @@ train_model() {
   heading "Training $1"
   local common=(--threads "$threads" --data "$data/train.jsonl" --dev "$folder/dev-sample.jsonl" "${@:2}")
   bitnet train models/say-it/train.json -o "$folder/$1-hot" --tokenizer models/say-it "${common[@]}"
-  bitnet train models/say-it/train.json -o "$folder/$1" --from "$folder/$1-hot" --steps 16000 \
-    --schedule linear --learning-rate 8e-4 --least-learning-rate 0 --warmup-steps 200 --weight-decay 0 \
-    --dropout 0.05 --label-smoothing 0 "${common[@]}"
+  bitnet train models/say-it/train.json -o "$folder/$1" --from "$folder/$1-hot" --steps 24000 \
+    --schedule linear --learning-rate 7e-4 --least-learning-rate 0 --warmup-steps 200 --weight-decay 0 \
+    --dropout 0.1 --label-smoothing 0 "${common[@]}"
 }
 train_model ternary
 train_model float --float

@@ -73,11 +73,16 @@ class TrainProgram : public testing::Test {
             "30"};
   }
 
-  /// A run that gets the signal after a second, and is waited for.
-  static void send_signal(const std::string& name, const std::vector<std::string>& arguments) {
-    std::string command = "timeout --foreground --signal=" + name + " 1 '" BITNET_TRAIN_PROGRAM "'";
+  /// A run that gets the signal behind its first checkpoint, and is waited for.
+  void send_signal(const std::string& name, const std::string& output,
+                   const std::string& steps) const {
+    std::string command = "'" BITNET_TRAIN_PROGRAM "'";
+    const std::vector<std::string> arguments = train(output, steps);
     for (std::size_t i = 1; i < arguments.size(); ++i) command += " '" + arguments[i] + "'";
-    ASSERT_NE(std::system((command + " > /dev/null 2>&1").c_str()), -1);
+    const std::string metrics = folder / output / "metrics.jsonl";
+    command += " > /dev/null 2>&1 & until grep -qs '\"checkpoint\"' '" + metrics +
+               "' || ! kill -0 $!; do sleep 0.1; done; kill -" + name + " $!; wait $!";
+    ASSERT_NE(std::system(command.c_str()), -1);
   }
 
   test::TemporaryFolder folder;
@@ -142,7 +147,7 @@ TEST_F(TrainProgram, ATaughtModelContinuesLinesAsTheEngineDoes) {
 
 TEST_F(TrainProgram, AKilledRunEndsAsIfNobodyHadKilledIt) {
   ASSERT_EQ(run_program(train("whole")).exit_status, 0);
-  send_signal("KILL", train("killed"));
+  send_signal("KILL", "killed", "60");
   ASSERT_EQ(run_program(train("killed")).exit_status, 0);
   for (const char* name : {"model.safetensors", "optimizer.safetensors"}) {
     EXPECT_EQ(test::read_text(folder / "whole/checkpoint-000060" / name),
@@ -200,7 +205,7 @@ TEST_F(TrainProgram, AnAdapterIsTrainedRunAndResumed) {
 }
 
 TEST_F(TrainProgram, AnInterruptedRunSavesAndEnds) {
-  send_signal("INT", train("run", "1000000"));
+  send_signal("INT", "run", "1000000");
   std::ifstream metrics(folder / "run/metrics.jsonl");
   std::string last;
   for (std::string line; std::getline(metrics, line);) last = line;
