@@ -32,8 +32,9 @@ class Product {
  public:
   Product(const MatrixShape& shape, TileLayout layout, std::size_t tokens, std::size_t matrices)
       : codes_(random_codes(tokens, shape.in_features)), y_(tokens * shape.out_features) {
+    TileArena arena;  // as in a model
     for (std::size_t i = 0; i < matrices; ++i) {
-      weights_.push_back(random_weight(shape.out_features, shape.in_features, layout));
+      weights_.push_back(random_weight(shape.out_features, shape.in_features, layout, arena));
     }
     panel_.assign(codes_.data, tokens, weights_.front(), Runtime::serial());
   }
@@ -53,7 +54,18 @@ class Product {
   std::size_t next_ = 0;
 };
 
-std::string_view layout_name(TileLayout layout) { return layout == TileLayout::t16 ? "t16" : "t2"; }
+std::string_view layout_name(TileLayout layout) {
+  return layout == TileLayout::t16 ? "t16" : layout == TileLayout::t2 ? "t2" : "t16p";
+}
+
+/// Those that the kernels have a fast product for.
+std::vector<TileLayout> fast_layouts(const Runtime& runtime) {
+  std::vector<TileLayout> layouts = {TileLayout::t16, TileLayout::t2};
+  if (runtime.kernels().gemm_t16p != nullptr) {
+    layouts.push_back(TileLayout::t16p);
+  }
+  return layouts;
+}
 
 Contender gemv(const MatrixShape& shape, TileLayout layout, const Runtime& runtime) {
   return {message(layout_name(layout), " ", runtime.kernels().name), [=, &runtime] {
@@ -85,20 +97,26 @@ std::string title(std::string_view kind, const MatrixShape& shape, std::size_t t
 std::vector<Contest> kernel_contests(const Runtime& runtime) {
   std::vector<Contest> contests;
   for (const MatrixShape& shape : kShapes) {
-    contests.push_back(
-        {.title = title("GEMV", shape, 1),
-         .unit = "GB/s",
-         .runtime = &runtime,
-         .ours = {gemv(shape, TileLayout::t16, runtime), gemv(shape, TileLayout::t2, runtime)},
-         .references = {memory_reads(runtime)}});
+    std::vector<Contender> ours;
+    for (const TileLayout layout : fast_layouts(runtime)) {
+      ours.push_back(gemv(shape, layout, runtime));
+    }
+    contests.push_back({.title = title("GEMV", shape, 1),
+                        .unit = "GB/s",
+                        .runtime = &runtime,
+                        .ours = std::move(ours),
+                        .references = {memory_reads(runtime)}});
   }
   for (const MatrixShape& shape : {kShapes[1], kShapes[2], kShapes[3]}) {
     for (const std::size_t tokens : kTokenCounts) {
+      std::vector<Contender> ours;
+      for (const TileLayout layout : fast_layouts(runtime)) {
+        ours.push_back(gemm(shape, layout, tokens, runtime));
+      }
       contests.push_back({.title = title("GEMM", shape, tokens),
                           .unit = "GMAC/s",
                           .runtime = &runtime,
-                          .ours = {gemm(shape, TileLayout::t16, tokens, runtime),
-                                   gemm(shape, TileLayout::t2, tokens, runtime)},
+                          .ours = std::move(ours),
                           .references = {dot_products(runtime)}});
     }
   }

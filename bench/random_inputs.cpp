@@ -11,8 +11,8 @@ namespace bitnet::bench {
 namespace {
 
 std::uint8_t random_tile_byte(TileLayout layout, std::mt19937& random) {
-  if (layout == TileLayout::t16) {
-    return static_cast<std::uint8_t>(random() % 243);
+  if (layout != TileLayout::t2) {
+    return static_cast<std::uint8_t>(random() % (layout == TileLayout::t16 ? 243 : 256));
   }
   unsigned byte = 0;
   for (int field = 0; field < 4; ++field) {
@@ -39,8 +39,9 @@ Tensor random_tensor(const Shape& shape) {
   return tensor;
 }
 
-TernaryWeight random_weight(std::size_t out_features, std::size_t in_features, TileLayout layout) {
-  TernaryWeightBuilder builder(out_features, in_features, Granularity::tensor, 0, layout);
+TernaryWeight random_weight(std::size_t out_features, std::size_t in_features, TileLayout layout,
+                            TileArena& arena) {
+  TernaryWeightBuilder builder(out_features, in_features, Granularity::tensor, 0, layout, &arena);
   std::mt19937 random(2);
   const std::size_t bytes = panel_bytes(layout, in_features);
   std::generate_n(builder.panel(0), bytes, [&] { return random_tile_byte(layout, random); });

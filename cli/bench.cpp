@@ -68,7 +68,7 @@ void add_bench_command(CLI::App& app, Command& chosen) {
 measured in the same run: tg the memory's read bandwidth (weights per token x tokens/s), pp the int8
 dot-product peak. --synthetic needs no file.
 
---kernels: the product of packed ternary weights (t16: 1.6 bits each, t2: 2) and int8 codes by itself, checked
+--kernels: the product of packed ternary weights (t16 and t16p: 1.6 bits each, t2: 2) and int8 codes by itself, checked
 against the scalar kernel first. For each shape and number of tokens:
   ms              one product
   GMAC/s          10^9 multiply-adds a second

@@ -102,7 +102,9 @@ struct Report {
   std::vector<Measurement> measurements;  ///< by number of threads
 };
 
-const char* name_of(TileLayout layout) { return layout == TileLayout::t16 ? "t16" : "t2"; }
+const char* name_of(TileLayout layout) {
+  return layout == TileLayout::t16 ? "t16" : layout == TileLayout::t2 ? "t2" : "t16p";
+}
 
 std::string name_of(const MatrixShape& shape) {
   return std::to_string(shape.rows) + " x " + std::to_string(shape.inputs);
@@ -118,9 +120,9 @@ TernaryWeight random_weight(const MatrixShape& shape, TileLayout layout) {
                              layout);
 }
 
-TernaryWeight copy_of(const TernaryWeight& weight) {
+TernaryWeight copy_of(const TernaryWeight& weight, TileArena& arena) {
   TernaryWeightBuilder builder(weight.out_features(), weight.in_features(), Granularity::tensor, 0,
-                               weight.layout());
+                               weight.layout(), &arena);
   std::memcpy(builder.panel(0), weight.tiles().data(), weight.tiles().size());
   builder.set_scale(0, 0, weight.scales().front());
   return builder.finish(0);
@@ -130,10 +132,11 @@ TernaryWeight copy_of(const TernaryWeight& weight) {
 class Operands {
  public:
   Operands(const MatrixShape& shape, TileLayout layout, const std::vector<std::size_t>& tokens) {
-    weights_.push_back(random_weight(shape, layout));
-    while (weights_.size() * weights_.front().tiles().size() < kStreamBytes) {
-      weights_.push_back(copy_of(weights_.front()));
-    }
+    const TernaryWeight weight = random_weight(shape, layout);
+    TileArena arena;  // as in a model
+    do {
+      weights_.push_back(copy_of(weight, arena));
+    } while (weights_.size() * weight.tiles().size() < kStreamBytes);
     std::mt19937 random(2);
     for (const std::size_t count : tokens) {
       std::vector<std::int8_t> codes(count * shape.inputs);
@@ -230,14 +233,15 @@ Report measure(const KernelBenchOptions& options) {
   for (const int threads : options.threads.empty() ? one_per_core : options.threads) {
     machines.push_back(std::make_unique<Machine>(threads));
   }
-  constexpr std::array kLayouts = {TileLayout::t16, TileLayout::t2};
-  const std::size_t turns = kLayouts.size() * options.shapes.size() * machines.size() *
+  const bool has_t16p = machines.front()->runtime.kernels().gemm_t16p != nullptr;
+  const std::array layouts = {has_t16p ? TileLayout::t16p : TileLayout::t16, TileLayout::t2};
+  const std::size_t turns = layouts.size() * options.shapes.size() * machines.size() *
                             options.tokens.size() * options.rounds;
   ProgressBar progress("Measuring");
   std::size_t done = 0;
   const auto on_turn = [&] { progress.update(++done, turns); };
   Report report{std::string(machines.front()->runtime.kernels().name), {}};
-  for (const TileLayout layout : kLayouts) {
+  for (const TileLayout layout : layouts) {
     for (const MatrixShape& shape : options.shapes) {
       const std::vector<Measurement> some =
           measure_weight(shape, layout, machines, options, on_turn);

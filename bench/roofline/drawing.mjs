@@ -125,10 +125,13 @@ function token_labels(space, {x}, series) {
   });
 }
 
+/** t16p is t16 in another byte code. */
+const style_of = (layout) => layout === 't16p' ? 't16' : layout;
+
 /** The layout, beside the first point of its line. */
 function layout_label(space, {x, y}, {layout, points: [{intensity, gmac_per_s}]}) {
   const [left, base] = [x.at(intensity), y.at(gmac_per_s)];
-  const common = {text: layout, size: kSize, style: layout};
+  const common = {text: layout, size: kSize, style: style_of(layout)};
   return space.place([
     {...common, x: left + 8, y: base + 6, anchor: 'start'}, {...common, x: left, y: base + 19, anchor: 'middle'},
     {...common, x: left + 6, y: base + 17, anchor: 'start'}, {...common, x: left, y: base - 9, anchor: 'middle'},
@@ -170,9 +173,10 @@ function panel(scales, roofs, {title, series}) {
     text_element({text: 'GMAC/s', x: -8, y: -14, anchor: 'end', style: 'muted'}),
     ...grid(scales), ...roofs.map((roof) => roof_band(scales, roof)),
     ...corners.map((line) => `<path class="roof" d="${path(line)}"/>`),
-    ...series.map(({layout}, i) => `<path class="line ${layout}" d="${path(lines[i])}"/>`),
+    ...series.map(({layout}, i) => `<path class="line ${style_of(layout)}" d="${path(lines[i])}"/>`),
     ...series.flatMap(({layout, points}, i) => points.map((point, j) =>
-      `<use class="mark ${layout}" href="#${layout}" x="${fixed(lines[i][j][0])}" y="${fixed(lines[i][j][1])}">` +
+      `<use class="mark ${style_of(layout)}" href="#${style_of(layout)}" ` +
+      `x="${fixed(lines[i][j][0])}" y="${fixed(lines[i][j][1])}">` +
       `<title>${escaped(point.title)}</title></use>`)),
     ...[...labels, ...thread_labels(series, scales)].map(text_element),
   ];

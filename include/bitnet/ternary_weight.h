@@ -16,8 +16,9 @@ namespace bitnet {
 
 /// Packed layouts, the same bytes on every ISA (docs/formats/packed_ternary.md).
 enum class TileLayout {
-  t16,  ///< five trits per byte, 1.6 bits per weight; tensor and row scales
-  t2,   ///< four 2-bit codes per byte; any granularity
+  t16,   ///< five trits per byte, 1.6 bits per weight; tensor and row scales
+  t2,    ///< four 2-bit codes per byte; any granularity
+  t16p,  ///< t16 in a byte code for AVX-512 VBMI; elsewhere plain, slow loops multiply it
 };
 
 /// W[n, k] ≈ scale(n, k) * trit[n, k]; N out_features, K in_features. Immutable; copies share

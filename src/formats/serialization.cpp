@@ -237,13 +237,15 @@ QuantizedActivations read_quantized_activations(std::span<const std::byte> bytes
 }  // namespace
 
 std::vector<std::byte> to_bytes(const TernaryWeight& weight) {
+  // Files travel: t16p would be slow on most CPUs that read it.
+  const bool dense = weight.layout() != TileLayout::t2;
   const std::size_t rows = weight.out_features();
   const std::size_t columns = weight.in_features();
   const std::map<std::string, std::string> metadata = {
       {"bitnet.version", std::string(kVersion)},
       {"bitnet.type", std::string(kTernaryWeight)},
       {"bitnet.granularity", name_of(kGranularities, weight.granularity())},
-      {"bitnet.layout", name_of(kLayouts, weight.layout())},
+      {"bitnet.layout", name_of(kLayouts, dense ? TileLayout::t16 : TileLayout::t2)},
       {"bitnet.in_features", std::to_string(columns)},
       {"bitnet.group_size", std::to_string(weight.group_size())},
   };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // AVX-512 F, BW, DQ, VL and VNNI: Intel Cascade Lake and AMD Zen 4 on. A whole tile (16 rows) per
-// register. With VBMI (Ice Lake, Zen 4 on) one byte permutation resolves four trits.
+// register. With VBMI (Ice Lake, Zen 4 on) there are byte permutations: t16p takes one a trit, t16
+// one for four.
 #pragma once
 
 #include <immintrin.h>
@@ -9,6 +10,7 @@
 #include <cstdint>
 
 #include "kernels/kernel_table.h"
+#include "ternary/permuted_trits.h"
 #include "ternary/tile_layout.h"
 
 namespace bitnet::kernels {
@@ -220,12 +222,49 @@ inline void split_fields(__m512i packed, __m512i* field) {
   field[3] = _mm512_and_si512(_mm512_srli_epi16(packed, 6), mask);
 }
 
+#if defined(__AVX512VBMI__)
+// Digit i of t16p by its view (permuted_trits.h).
+struct DigitsByView {
+  alignas(64) std::uint8_t digit[5][64];
+};
+constexpr DigitsByView kDigitsByView = [] {
+  DigitsByView table{};
+  for (std::size_t point = 0; point < 64; ++point) {
+    const int low = kPermutedLow[point] - '0';
+    const int high = kPermutedHigh[point] - '0';
+    const int outer = kPermutedOuter[point] - '0';
+    const int digits[] = {low % 3, low / 3, high % 3, high / 3, outer};
+    for (std::size_t i = 0; i < 5; ++i) {
+      table.digit[i][point] = static_cast<std::uint8_t>(digits[i]);
+    }
+  }
+  return table;
+}();
+
+/// vpermb reads the low six bits of a byte: the low view as it is, the high one where a shift of
+/// words has put it, whatever comes with it from the byte above.
+inline void look_up_digits(__m512i packed, __m512i* field) {
+  const __m512i high = _mm512_srli_epi16(packed, 2);
+  constexpr int kFirstSelects = 0xca;  // a ? b : c, bit by bit
+  const __m512i outer =
+      _mm512_ternarylogic_epi32(_mm512_set1_epi8(15), packed, high, kFirstSelects);
+  const __m512i views[] = {packed, packed, high, high, outer};
+  for (std::size_t i = 0; i < 5; ++i) {
+    field[i] = _mm512_permutexvar_epi8(views[i], _mm512_load_si512(kDigitsByView.digit[i]));
+  }
+}
+#endif
+
 template <TileLayout layout>
 inline Trits<layout> decode(const std::uint8_t* bytes) {
   const __m512i packed = load_tile(bytes);
   Trits<layout> trits;
   if constexpr (layout == TileLayout::t2) {
     split_fields(packed, trits.field);
+#if defined(__AVX512VBMI__)
+  } else if constexpr (layout == TileLayout::t16p) {
+    look_up_digits(packed, trits.field);
+#endif
   } else {
     const __m512i below_81 = modulo(packed, 81);
     split_fields(four_fields(below_81), trits.field);
@@ -253,12 +292,11 @@ inline void dot(RowSums (&sums)[kRegistersAtOnce], const Trits<layout> (&trits)[
   }
 }
 
-// For one token the loop is bound by unpacking, so fields are left where they lie in the byte: four
-// masks without shifts, one accumulator per field, each exactly 1, 4, 16, 64 (and 81) times too
-// large.
+// For one token the loop is bound by unpacking, so fields of t2 and t16 are left where they lie in
+// the byte: four masks without shifts, one accumulator per field, each exactly 1, 4, 16, 64 (and
+// 81) times too large.
 struct FieldSums {
-  __m512i field[4];  // times 1, 4, 16, 64
-  __m512i top;       // times 81 (t16)
+  __m512i field[5];
 };
 
 inline void add_fields(FieldSums& sums, __m512i packed, const __m512i* codes) {
@@ -272,22 +310,36 @@ template <TileLayout layout>
 inline void add_step(FieldSums& sums, __m512i packed, const __m512i* codes) {
   if constexpr (layout == TileLayout::t2) {
     add_fields(sums, packed, codes);
+#if defined(__AVX512VBMI__)
+  } else if constexpr (layout == TileLayout::t16p) {
+    __m512i digits[5];
+    look_up_digits(packed, digits);
+    for (int i = 0; i < 5; ++i) {
+      sums.field[i] = _mm512_dpbusd_epi32(sums.field[i], digits[i], codes[i]);
+    }
+#endif
   } else {
     const __m512i below_81 = modulo(packed, 81);
     add_fields(sums, four_fields(below_81), codes);
-    sums.top = _mm512_dpbusd_epi32(sums.top, _mm512_sub_epi8(packed, below_81), codes[4]);
+    sums.field[4] = _mm512_dpbusd_epi32(sums.field[4], _mm512_sub_epi8(packed, below_81), codes[4]);
   }
 }
 
 // The divisions are exact: by shifts, and by 81's inverse modulo 2^32.
-inline __m512i total(const FieldSums& sums) {
-  constexpr int kInverseOf81 = 0x781948B1;
-  static_assert(81U * static_cast<unsigned>(kInverseOf81) == 1U);
-  const __m512i low = _mm512_add_epi32(sums.field[0], _mm512_srai_epi32(sums.field[1], 2));
-  const __m512i high =
-      _mm512_add_epi32(_mm512_srai_epi32(sums.field[2], 4), _mm512_srai_epi32(sums.field[3], 6));
-  return _mm512_add_epi32(_mm512_add_epi32(low, high),
-                          _mm512_mullo_epi32(sums.top, _mm512_set1_epi32(kInverseOf81)));
+template <TileLayout layout>
+inline __m512i total(FieldSums sums) {
+  auto& field = sums.field;
+  if constexpr (layout != TileLayout::t16p) {
+    constexpr int kInverseOf81 = 0x781948B1;
+    static_assert(81U * static_cast<unsigned>(kInverseOf81) == 1U);
+    field[1] = _mm512_srai_epi32(field[1], 2);
+    field[2] = _mm512_srai_epi32(field[2], 4);
+    field[3] = _mm512_srai_epi32(field[3], 6);
+    field[4] = _mm512_mullo_epi32(field[4], _mm512_set1_epi32(kInverseOf81));
+  }
+  const __m512i low = _mm512_add_epi32(field[0], field[1]);
+  const __m512i high = _mm512_add_epi32(field[2], field[3]);
+  return _mm512_add_epi32(_mm512_add_epi32(low, high), field[4]);
 }
 
 // 4-bit codes.
@@ -362,24 +414,17 @@ inline void accumulate_one_token(const std::uint8_t* panel, std::size_t first_in
     panel += kPanelStepBytes;
     codes += Geometry::kStepInputs;
   }
-  _mm512_storeu_si512(sums, total(upper));
-  _mm512_storeu_si512(sums + kTileRows, total(lower));
+  _mm512_storeu_si512(sums, total<layout>(upper));
+  _mm512_storeu_si512(sums + kTileRows, total<layout>(lower));
 }
 
-template <>
-inline void accumulate<TileLayout::t16, 1>(const std::uint8_t* panel, std::size_t first_input,
-                                           std::size_t inputs, const std::int8_t* codes,
-                                           std::size_t /*stride*/, std::size_t prefetch,
-                                           std::int32_t (*sums)[kPanelRows]) {
-  accumulate_one_token<TileLayout::t16>(panel, first_input, inputs, codes, prefetch, sums[0]);
-}
-
-template <>
-inline void accumulate<TileLayout::t2, 1>(const std::uint8_t* panel, std::size_t first_input,
-                                          std::size_t inputs, const std::int8_t* codes,
-                                          std::size_t /*stride*/, std::size_t prefetch,
-                                          std::int32_t (*sums)[kPanelRows]) {
-  accumulate_one_token<TileLayout::t2>(panel, first_input, inputs, codes, prefetch, sums[0]);
+/// Preferred for one token to what simd_accumulate-inl.h has for any number.
+template <TileLayout layout, std::size_t M>
+requires(M == 1) inline void accumulate(const std::uint8_t* panel, std::size_t first_input,
+                                        std::size_t inputs, const std::int8_t* codes,
+                                        std::size_t /*stride*/, std::size_t prefetch,
+                                        std::int32_t (*sums)[kPanelRows]) {
+  accumulate_one_token<layout>(panel, first_input, inputs, codes, prefetch, sums[0]);
 }
 
 }  // namespace

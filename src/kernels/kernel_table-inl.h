@@ -13,12 +13,11 @@
 namespace bitnet::kernels {
 namespace {
 
-constexpr KernelTable make_table(std::string_view name, Isa isa,
-                                 TileLayout preferred_layout = TileLayout::t2) {
+constexpr KernelTable make_table(std::string_view name, Isa isa) {
   return {
       .name = name,
       .isa = isa,
-      .preferred_layout = preferred_layout,
+      .preferred_layout = TileLayout::t2,
       .f16_to_f32 = f16_to_f32,
       .bf16_to_f32 = bf16_to_f32,
       .f32_to_f16 = f32_to_f16,
@@ -46,10 +45,12 @@ constexpr KernelTable make_table(std::string_view name, Isa isa,
       .ternarize = ternarize,
       .pack_t16 = pack_panel<TileLayout::t16>,
       .pack_t2 = pack_panel<TileLayout::t2>,
+      .pack_t16p = pack_panel<TileLayout::t16p>,
       .unpack_t16 = unpack_panel<TileLayout::t16>,
       .unpack_t2 = unpack_panel<TileLayout::t2>,
       .gemm_t16 = multiply_block<false, TileLayout::t16>,
       .gemm_t2 = multiply_block<false, TileLayout::t2>,
+      .gemm_t16p = nullptr,
       .gemm_t2_grouped = multiply_block<true, TileLayout::t2>,
       .nibble_dot = nibble_dot,
       .table_gemm_t16 = nullptr,

@@ -100,8 +100,8 @@ struct AttentionPage {
 struct KernelTable {
   std::string_view name;  ///< variant, for example "avx512-vbmi"
   Isa isa;
-  /// For weights that either layout can hold: t16 where one byte permutation unpacks it (`bitnet
-  /// bench --kernels` shows both).
+  /// For weights that any layout can hold: t16p where byte permutations unpack it (`bitnet bench
+  /// --kernels` compares it with t2).
   TileLayout preferred_layout;
 
   // Conversions. Towards float exact; towards 16 bits round-half-even, NaN stays a quiet NaN with
@@ -171,6 +171,8 @@ struct KernelTable {
                    std::uint8_t* panel);
   void (*pack_t2)(const std::uint8_t* digits, std::size_t digit_stride, std::size_t steps,
                   std::uint8_t* panel);
+  void (*pack_t16p)(const std::uint8_t* digits, std::size_t digit_stride, std::size_t steps,
+                    std::uint8_t* panel);
   void (*unpack_t16)(const std::uint8_t* panel, std::size_t steps, std::uint8_t* digits,
                      std::size_t digit_stride);
   void (*unpack_t2)(const std::uint8_t* panel, std::size_t steps, std::uint8_t* digits,
@@ -178,6 +180,8 @@ struct KernelTable {
 
   void (*gemm_t16)(const TernaryGemm& gemm, const GemmBlock& block);
   void (*gemm_t2)(const TernaryGemm& gemm, const GemmBlock& block);
+  /// nullptr without byte permutations: the scalar table's stands in.
+  void (*gemm_t16p)(const TernaryGemm& gemm, const GemmBlock& block);
   /// Group scales. group_inputs is a multiple of 16, except in the scalar table, which takes any.
   void (*gemm_t2_grouped)(const TernaryGemm& gemm, const GemmBlock& block);
 

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "kernels/naive_transformer.h"
+#include "ternary/permuted_trits.h"
 #include "ternary/tile_layout.h"
 
 namespace bitnet::kernels {
@@ -159,7 +160,8 @@ struct DigitPlace {
     }
   }
   unsigned digit(const std::uint8_t* row) const {
-    return row[byte] / value % TileGeometry<layout>::kBase;
+    const unsigned base_byte = layout == TileLayout::t16p ? kT16OfT16p.bytes[row[byte]] : row[byte];
+    return base_byte / value % TileGeometry<layout>::kBase;
   }
 
   std::size_t byte;
@@ -176,6 +178,10 @@ void pack(const std::uint8_t* digits, std::size_t digit_stride, std::size_t step
       const unsigned term = digits[row * digit_stride + k] * place.value;
       panel[4 * row + place.byte] = static_cast<std::uint8_t>(panel[4 * row + place.byte] + term);
     }
+  }
+  if (layout == TileLayout::t16p) {
+    std::transform(panel, panel + steps * kPanelStepBytes, panel,
+                   [](std::uint8_t byte) { return kT16pOfT16.bytes[byte]; });
   }
 }
 
@@ -293,10 +299,12 @@ constinit const KernelTable kNaiveTable = {
     .ternarize = ternarize,
     .pack_t16 = pack<TileLayout::t16>,
     .pack_t2 = pack<TileLayout::t2>,
+    .pack_t16p = pack<TileLayout::t16p>,
     .unpack_t16 = unpack<TileLayout::t16>,
     .unpack_t2 = unpack<TileLayout::t2>,
     .gemm_t16 = multiply_block<multiply_one<TileLayout::t16>>,
     .gemm_t2 = multiply_block<multiply_one<TileLayout::t2>>,
+    .gemm_t16p = multiply_block<multiply_one<TileLayout::t16p>>,
     .gemm_t2_grouped = multiply_block<multiply_one_grouped>,
     .nibble_dot = nibble_dot,
     .table_gemm_t16 = nullptr,

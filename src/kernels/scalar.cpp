@@ -255,7 +255,11 @@ void accumulate(const std::uint8_t* panel, std::size_t first_input, std::size_t 
       const std::uint8_t* bytes = panel + k / Geometry::kStepInputs * kPanelStepBytes + in_step % 4;
       const std::uint32_t place = kPlace[in_step / 4];
       for (std::size_t row = 0; row < kPanelRows; ++row) {
-        const std::uint32_t digit = bytes[4 * row] / place % Geometry::kBase;
+        std::uint32_t byte = bytes[4 * row];
+        if constexpr (layout == TileLayout::t16p) {
+          byte = kT16OfT16p.bytes[byte];
+        }
+        const std::uint32_t digit = byte / place % Geometry::kBase;
         sums[m][row] += static_cast<std::int32_t>(digit) * codes[m * stride + k];
       }
     }
@@ -303,5 +307,9 @@ std::uint64_t dot_probe(std::size_t rounds) {
 #include "kernels/kernel_table-inl.h"
 
 namespace bitnet::kernels {
-constinit const KernelTable kScalarTable = make_table("scalar", Isa::scalar);
+constinit const KernelTable kScalarTable = [] {
+  KernelTable table = make_table("scalar", Isa::scalar);
+  table.gemm_t16p = multiply_block<false, TileLayout::t16p>;
+  return table;
+}();
 }

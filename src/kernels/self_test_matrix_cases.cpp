@@ -135,7 +135,9 @@ void Product::make_tiles(TileLayout layout, const ProductShape& shape, const Fil
   }
   const std::size_t bytes = panel_bytes(layout, shape.inputs);
   tiles_.resize(kShift + panels() * bytes);
-  const auto pack = layout == TileLayout::t16 ? kNaiveTable.pack_t16 : kNaiveTable.pack_t2;
+  const auto pack = layout == TileLayout::t16  ? kNaiveTable.pack_t16
+                    : layout == TileLayout::t2 ? kNaiveTable.pack_t2
+                                               : kNaiveTable.pack_t16p;
   for (std::size_t panel = 0; panel < panels(); ++panel) {
     pack(digits.data() + panel * kPanelRows * columns, columns, gemm_.steps,
          tiles_.data() + kShift + panel * bytes);
@@ -239,9 +241,11 @@ void nibble_dot(const KernelTable& table, Record& record) {
   }
 }
 
+/// Where a kernel table has no product of its own, the scalar one stands in, as in use.
 template <TileLayout layout, auto kernel, auto& shapes>
 void product(const KernelTable& table, Record& record) {
-  record_product<layout, shapes>(table.*kernel, record);
+  const KernelTable& has_it = table.*kernel == nullptr ? kScalarTable : table;
+  record_product<layout, shapes>(has_it.*kernel, record);
 }
 
 /// Where a kernel table has no product by table lookup, its other one stands in, as in use.
@@ -264,10 +268,12 @@ std::span<const KernelUnderTest> matrix_kernels() {
   static constexpr KernelUnderTest kKernels[] = {
       {"pack_t16", pack<TileLayout::t16, &KernelTable::pack_t16>},
       {"pack_t2", pack<TileLayout::t2, &KernelTable::pack_t2>},
+      {"pack_t16p", pack<TileLayout::t16p, &KernelTable::pack_t16p>},
       {"unpack_t16", unpack<TileLayout::t16, &KernelTable::unpack_t16>},
       {"unpack_t2", unpack<TileLayout::t2, &KernelTable::unpack_t2>},
       {"gemm_t16", product<TileLayout::t16, &KernelTable::gemm_t16, kShapes>},
       {"gemm_t2", product<TileLayout::t2, &KernelTable::gemm_t2, kShapes>},
+      {"gemm_t16p", product<TileLayout::t16p, &KernelTable::gemm_t16p, kShapes>},
       {"table_gemm_t16",
        table_product<TileLayout::t16, &KernelTable::table_gemm_t16, &KernelTable::gemm_t16>},
       {"table_gemm_t2",

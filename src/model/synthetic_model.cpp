@@ -59,12 +59,11 @@ Projection random_projection(const WeightName& name, std::uint64_t seed, TileAre
   const TileLayout layout = runtime.kernels().preferred_layout;
   TernaryWeightBuilder builder(name.rows, name.columns, Granularity::tensor, 0, layout, &arena);
   const std::size_t bytes = builder.steps() * kPanelStepBytes;
-  constexpr unsigned kT16Bytes = 243;
   parallel_rows(runtime, builder.panels(), [&](std::size_t panel) {
     ByteStream stream(seed * builder.panels() + panel);
     std::generate_n(builder.panel(panel), bytes, [&] {
-      return layout == TileLayout::t16 ? stream.below(kT16Bytes)
-                                       : kTwoBitBytes[stream.below(kTwoBitBytes.size())];
+      return layout == TileLayout::t2 ? kTwoBitBytes[stream.below(kTwoBitBytes.size())]
+                                      : stream.below(layout == TileLayout::t16 ? 243 : 256);
     });
   });
   // About what makes the product's variance that of its input.

@@ -39,8 +39,20 @@ void check_geometry(std::size_t out_features, std::size_t in_features, Granulari
                                 group_size, ", found ", in_features));
   }
   if (layout != TileLayout::t2) {
-    throw InvalidArgument("ternary weight: group scales need the layout t2, found t16");
+    throw InvalidArgument(message("ternary weight: group scales need the layout t2, found ",
+                                  layout == TileLayout::t16 ? "t16" : "t16p"));
   }
+}
+
+auto choose_pack(TileLayout layout) {
+  return layout == TileLayout::t16  ? pack_panel<TileLayout::t16>
+         : layout == TileLayout::t2 ? pack_panel<TileLayout::t2>
+                                    : pack_panel<TileLayout::t16p>;
+}
+auto choose_unpack(TileLayout layout) {
+  return layout == TileLayout::t16  ? unpack_panel<TileLayout::t16>
+         : layout == TileLayout::t2 ? unpack_panel<TileLayout::t2>
+                                    : unpack_panel<TileLayout::t16p>;
 }
 
 std::size_t scale_count(Granularity granularity, std::size_t rows, std::size_t groups) {
@@ -134,9 +146,7 @@ TernaryWeight TernaryWeight::pack(std::span<const std::int8_t> trits, std::size_
         digits[(row - first_row) * columns + k] = static_cast<std::uint8_t>(trit + 1);
       }
     }
-    const auto pack = builder.layout() == TileLayout::t16 ? pack_panel<TileLayout::t16>
-                                                          : pack_panel<TileLayout::t2>;
-    pack(digits.data(), columns, builder.steps(), builder.panel(panel));
+    choose_pack(builder.layout())(digits.data(), columns, builder.steps(), builder.panel(panel));
   }
   return builder.finish(zeros);
 }
@@ -153,8 +163,7 @@ std::size_t TernaryWeight::groups() const {
 std::vector<std::int8_t> TernaryWeight::trits() const {
   const std::size_t steps = step_count(layout(), in_features());
   const std::size_t columns = steps * step_inputs(layout());
-  const auto unpack =
-      layout() == TileLayout::t16 ? unpack_panel<TileLayout::t16> : unpack_panel<TileLayout::t2>;
+  const auto unpack = choose_unpack(layout());
   std::vector<std::uint8_t> digits(kPanelRows * columns);
   std::vector<std::int8_t> result;
   result.reserve(out_features() * in_features());

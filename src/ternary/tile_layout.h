@@ -6,6 +6,7 @@
 // of consecutive activations, a[k0 + 4i .. k0 + 4i + 3], broadcast to all lanes.
 //   t16: F = 5, byte = Σ digit_i 3^i (0..242), 20 inputs per step.
 //   t2:  F = 4, byte = Σ digit_i 4^i,          16 inputs per step.
+//   t16p: as t16, but the byte that permuted_trits.h has for these five digits.
 // The sketch of an output head (src/model/head_sketch.h) keeps 4-bit codes in the same order:
 //   nibbles: F = 2, byte = code_0 + 16 code_1,  8 inputs per step.
 // Two tiles (a panel of 32 rows) are adjacent per step, then steps ascend, then panels: one
@@ -38,6 +39,8 @@ struct TileGeometry<TileLayout::t16> {
   static constexpr unsigned kBase = 3;
 };
 template <>
+struct TileGeometry<TileLayout::t16p> : TileGeometry<TileLayout::t16> {};
+template <>
 struct TileGeometry<TileLayout::t2> {
   static constexpr std::size_t kFields = 4;
   static constexpr std::size_t kStepInputs = 16;
@@ -47,8 +50,8 @@ struct TileGeometry<TileLayout::t2> {
 inline constexpr std::size_t kNibbleStepInputs = 8;
 
 constexpr std::size_t step_inputs(TileLayout layout) {
-  return layout == TileLayout::t16 ? TileGeometry<TileLayout::t16>::kStepInputs
-                                   : TileGeometry<TileLayout::t2>::kStepInputs;
+  return layout == TileLayout::t2 ? TileGeometry<TileLayout::t2>::kStepInputs
+                                  : TileGeometry<TileLayout::t16>::kStepInputs;
 }
 
 constexpr std::size_t step_count(TileLayout layout, std::size_t in_features) {

@@ -4,7 +4,7 @@
 //
 // A dword of digits is four inputs of one row. Weighted by its field's place value, no byte exceeds
 // 242 (t16: 2 * (1 + 3 + 9 + 27 + 81)) or 170 (t2), so whole dwords add without carries between
-// bytes.
+// bytes. t16p is t16 with each byte exchanged for its own (permuted_trits.h).
 #pragma once
 
 #include <bitnet/ternary_weight.h>
@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "ternary/permuted_trits.h"
 #include "ternary/tile_layout.h"
 
 namespace bitnet {
@@ -36,6 +37,11 @@ void pack_panel(const std::uint8_t* digits, std::size_t digit_stride, std::size_
       std::memcpy(panel + step * kPanelStepBytes + 4 * row, &packed, 4);
     }
   }
+  if constexpr (layout == TileLayout::t16p) {
+    for (std::size_t i = 0; i < steps * kPanelStepBytes; ++i) {
+      panel[i] = kT16pOfT16.bytes[panel[i]];
+    }
+  }
 }
 
 template <TileLayout layout>
@@ -47,6 +53,9 @@ void unpack_panel(const std::uint8_t* panel, std::size_t steps, std::uint8_t* di
       std::uint8_t* target = digits + row * digit_stride + step * Geometry::kStepInputs;
       for (std::size_t byte = 0; byte < 4; ++byte) {
         unsigned rest = panel[step * kPanelStepBytes + 4 * row + byte];
+        if constexpr (layout == TileLayout::t16p) {
+          rest = kT16OfT16p.bytes[rest];
+        }
         for (std::size_t field = 0; field < Geometry::kFields; ++field, rest /= Geometry::kBase) {
           target[4 * field + byte] = static_cast<std::uint8_t>(rest % Geometry::kBase);
         }

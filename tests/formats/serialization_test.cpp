@@ -61,6 +61,14 @@ TEST(Serialization, TernaryWeightsComeBack) {
   expect_equal(ternary_weight_from_bytes(to_bytes(grouped)), grouped);
 }
 
+TEST(Serialization, FilesKeepTheDensityOfT16pForEveryCpu) {
+  const auto pack = [](TileLayout layout) {
+    return TernaryWeight::pack(some_trits(5 * 33), 5, 33, some_scales(1), Granularity::tensor, 0,
+                               layout);
+  };
+  EXPECT_EQ(to_bytes(pack(TileLayout::t16p)), to_bytes(pack(TileLayout::t16)));
+}
+
 QuantizedActivations some_activations(const Shape& shape, bool per_token) {
   QuantizedActivations activations;
   activations.shape = shape;

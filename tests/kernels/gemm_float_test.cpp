@@ -11,6 +11,7 @@ namespace {
 
 using reference::GuardedBuffer;
 using reference::kTile16;
+using reference::kTile16p;
 using reference::kTile2;
 using reference::normal_floats;
 
@@ -113,14 +114,12 @@ TEST_P(GemmFloats, ScalesAndBiasInTheStatedOrder) {
     for (const std::size_t tokens : {1, 2, 5, 8, 9}) {
       const auto codes = reference::random_int8(tokens * 70, -127, 127, 1);
       const auto trits = reference::random_trits(rows * 70, 2);
-      const GemmProblem t16(codes, trits, 70, kTile16);
-      const GemmProblem t2(codes, trits, 70, kTile2);
-      for (const Epilogue& epilogue : kEpilogues) {
-        for (const Gemm& gemm : ungrouped_products(kernels(), kTile16)) {
-          ASSERT_NO_FATAL_FAILURE(expect_outputs(gemm, t16, epilogue));
-        }
-        for (const Gemm& gemm : ungrouped_products(kernels(), kTile2)) {
-          ASSERT_NO_FATAL_FAILURE(expect_outputs(gemm, t2, epilogue));
+      for (const auto format : {kTile16, kTile2, kTile16p}) {
+        const GemmProblem problem(codes, trits, 70, format);
+        for (const Epilogue& epilogue : kEpilogues) {
+          for (const Gemm& gemm : ungrouped_products(kernels(), format)) {
+            ASSERT_NO_FATAL_FAILURE(expect_outputs(gemm, problem, epilogue));
+          }
         }
       }
     }
@@ -149,7 +148,7 @@ TEST_P(GemmFloats, LargeSumsRoundOnceToFloat) {
   auto trits = reference::random_int8(3 * kInputs, 0, 1, 5);
   std::fill(trits.begin(), trits.begin() + kInputs, std::int8_t{1});
   const auto codes = reference::random_int8(2 * kInputs, 90, 127, 6);
-  for (const auto format : {kTile16, kTile2}) {
+  for (const auto format : {kTile16, kTile2, kTile16p}) {
     const GemmProblem problem(codes, trits, kInputs, format);
     for (const Gemm& gemm : ungrouped_products(kernels(), format)) {
       expect_outputs(gemm, problem, kEpilogues[1]);

@@ -12,6 +12,7 @@ namespace {
 
 using reference::GuardedBuffer;
 using reference::kTile16;
+using reference::kTile16p;
 using reference::kTile2;
 using reference::random_int8;
 using reference::random_trits;
@@ -50,10 +51,12 @@ class GemmIntegers : public EachTable {
   }
 };
 
-TEST_P(GemmIntegers, T16ForEverySize) {
+TEST_P(GemmIntegers, T16AndT16pForEverySize) {
   for (std::size_t inputs = 1; inputs <= 90; ++inputs) {
-    for (const Gemm& gemm : ungrouped_products(kernels(), kTile16)) {
-      ASSERT_NO_FATAL_FAILURE(expect_every_size(gemm, kTile16, inputs));
+    for (const auto format : {kTile16, kTile16p}) {
+      for (const Gemm& gemm : ungrouped_products(kernels(), format)) {
+        ASSERT_NO_FATAL_FAILURE(expect_every_size(gemm, format, inputs));
+      }
     }
   }
 }
@@ -106,7 +109,7 @@ TEST_P(GemmIntegers, Extremes) {
       const auto codes = repeat(code_period, 5 * inputs);
       for (const Period& trit_period : kExtremeTrits) {
         const auto trits = repeat(trit_period, 17 * inputs);
-        for (const auto format : {kTile16, kTile2}) {
+        for (const auto format : {kTile16, kTile2, kTile16p}) {
           const GemmProblem problem(codes, trits, inputs, format);
           for (const Gemm& gemm : ungrouped_products(kernels(), format)) {
             expect_sums(gemm, problem, 5);

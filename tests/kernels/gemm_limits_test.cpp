@@ -14,6 +14,7 @@ using kernels::GemmBlock;
 using kernels::TernaryGemm;
 using reference::GuardedBuffer;
 using reference::kTile16;
+using reference::kTile16p;
 using reference::kTile2;
 
 class GemmLimits : public EachTable {};
@@ -27,7 +28,7 @@ TEST_P(GemmLimits, TheLongestRowsStayExact) {
       std::vector<std::int8_t> trits(kInputs, 1);
       trits.resize(2 * kInputs, -1);
       const auto expected = code * static_cast<std::int32_t>(kInputs);
-      for (const auto format : {kTile16, kTile2}) {
+      for (const auto format : {kTile16, kTile2, kTile16p}) {
         const GemmProblem problem(codes, trits, kInputs, format);
         for (const Gemm& multiply : ungrouped_products(kernels(), format)) {
           TernaryGemm gemm = problem.describe();
@@ -57,7 +58,7 @@ TEST_P(GemmLimits, BlocksWriteTheirPartOnly) {
     std::size_t group;
   };
   std::vector<Kernel> all = {{kernels().gemm_t2_grouped, kTile2, 32}};
-  for (const auto format : {kTile16, kTile2}) {
+  for (const auto format : {kTile16, kTile2, kTile16p}) {
     for (const Gemm& gemm : ungrouped_products(kernels(), format)) {
       all.push_back({gemm, format, 0});
     }

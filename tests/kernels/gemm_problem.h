@@ -88,16 +88,22 @@ inline Gemm by_tables(void (*kernel)(const kernels::TernaryGemm&, const kernels:
   };
 }
 
-/// All ways in which a kernel table multiplies ungrouped weights of a format.
+/// All ways in which a kernel table multiplies ungrouped weights of a format: none of t16p on most.
 inline std::vector<Gemm> ungrouped_products(const kernels::KernelTable& table,
                                             const reference::TileFormat& format) {
   const bool t16 = format.base == 3;
-  const auto multiply = t16 ? table.gemm_t16 : table.gemm_t2;
+  const auto multiply = format.permuted ? table.gemm_t16p : t16 ? table.gemm_t16 : table.gemm_t2;
+  if (multiply == nullptr) {
+    return {};
+  }
   std::vector<Gemm> products = {
       multiply, [multiply](kernels::TernaryGemm gemm, const kernels::GemmBlock& block) {
         gemm.unpack_once = 1;
         multiply(gemm, block);
       }};
+  if (format.permuted) {
+    return products;
+  }
   if (Gemm gemm = by_tables(t16 ? table.table_gemm_t16 : table.table_gemm_t2)) {
     products.push_back(std::move(gemm));
   }

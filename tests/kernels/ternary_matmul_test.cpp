@@ -22,7 +22,7 @@ void expect_naive_sums(const std::vector<std::int8_t>& codes, std::size_t rows) 
   const auto trits = reference::random_trits(rows * kInputs, 2);
   const auto expected = reference::naive_product(codes, trits, kInputs, kInputs);
   const float scale = 1.0F;
-  for (const TileLayout layout : {TileLayout::t16, TileLayout::t2}) {
+  for (const TileLayout layout : {TileLayout::t16, TileLayout::t2, TileLayout::t16p}) {
     const auto weight =
         TernaryWeight::pack(trits, rows, kInputs, {&scale, 1}, Granularity::tensor, 0, layout);
     for (const Isa isa : supported_isas()) {

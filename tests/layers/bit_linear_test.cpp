@@ -129,7 +129,7 @@ TEST(BitLinear, WritesIntoTheCallersMemory) {
 
 TEST(BitLinear, FromQuantizedKeepsTheWeight) {
   const auto trits = random_trits(40 * 50, 1);
-  for (const TileLayout layout : {TileLayout::t16, TileLayout::t2}) {
+  for (const TileLayout layout : {TileLayout::t16, TileLayout::t2, TileLayout::t16p}) {
     const float scale = 0.5F;
     const auto weight =
         TernaryWeight::pack(trits, 40, 50, {&scale, 1}, Granularity::tensor, 0, layout);

@@ -9,7 +9,7 @@ import {all_texts, corners_of, overlap, plots_of, value_at} from './svg.mjs';
 
 const kPeak = {1: 400, 2: 800};
 const kReads = {1: 16, 2: 32};
-const kBytesPerWeight = {t16: 0.2, t2: 0.25};
+const kBytesPerWeight = {t16: 0.2, t16p: 0.2, t2: 0.25};
 
 /** As far below the roof of its number of threads as `share` says, or above it. */
 function measurement({rows, inputs, layout, tokens, threads, share}) {
@@ -22,9 +22,10 @@ function measurement({rows, inputs, layout, tokens, threads, share}) {
     rounds: [{ms, core_ghz: 3, read_gb_per_s: kReads[threads], dot_gmac_per_s: kPeak[threads]}]};
 }
 
-function report({shapes = [[2560, 2560]], tokens = [1, 8, 32, 128, 512], threads = [1, 2], share = () => 0.8} = {}) {
+function report({shapes = [[2560, 2560]], tokens = [1, 8, 32, 128, 512], threads = [1, 2], share = () => 0.8,
+  layouts = ['t16', 't2']} = {}) {
   const measurements = [];
-  for (const count of threads) for (const layout of ['t16', 't2']) for (const [rows, inputs] of shapes) {
+  for (const count of threads) for (const layout of layouts) for (const [rows, inputs] of shapes) {
     for (const some of tokens) {
       measurements.push(measurement({rows, inputs, layout, tokens: some, threads: count, share: share(layout, some, count)}));
     }
@@ -110,6 +111,12 @@ test('every number of threads, layout and roof has its label', () => {
     }
     assert.ok(found.some((text) => text.endsWith('16 GB/s')), found.join(', '));
   }
+});
+
+test('t16p looks like t16 under its own name', () => {
+  const svg = draw(report({layouts: ['t16p', 't2']}));
+  assert.equal(svg.replaceAll(/\bt16p\b/g, 't16'), draw(report()));
+  assert.match(svg, />t16p</);
 });
 
 test('the picture needs no other file and knows two schemes', () => {

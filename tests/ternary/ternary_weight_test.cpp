@@ -15,7 +15,7 @@ namespace {
 
 using reference::random_trits;
 
-constexpr TileLayout kLayouts[] = {TileLayout::t16, TileLayout::t2};
+constexpr TileLayout kLayouts[] = {TileLayout::t16, TileLayout::t2, TileLayout::t16p};
 
 TEST(TernaryWeight, TritsComeBackForEveryWidthAndPanelEdge) {
   for (const std::size_t rows : {1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97}) {
@@ -161,9 +161,10 @@ TEST(TernaryWeight, CountsThatDisagreeAreErrors) {
   EXPECT_THROW(pack(std::size_t{1} << 40, std::size_t{1} << 40, 1, Granularity::tensor, 0),
                ShapeMismatch)
       << "the product of the dimensions overflows";
-  EXPECT_THROW(
-      TernaryWeight::pack(trits, 3, 32, all.first(6), Granularity::group, 16, TileLayout::t16),
-      InvalidArgument);
+  for (const TileLayout layout : {TileLayout::t16, TileLayout::t16p}) {
+    EXPECT_THROW(TernaryWeight::pack(trits, 3, 32, all.first(6), Granularity::group, 16, layout),
+                 InvalidArgument);
+  }
 }
 
 TEST(TernaryWeight, RowsBeyondTheExactRangeAreErrors) {

@@ -29,6 +29,8 @@ TEST(TileBytes, EqualTheirDescription) {
                 reference::naive_tiles(trits, columns, reference::kTile16));
       EXPECT_EQ(packed_bytes(trits, columns, TileLayout::t2),
                 reference::naive_tiles(trits, columns, reference::kTile2));
+      EXPECT_EQ(packed_bytes(trits, columns, TileLayout::t16p),
+                reference::naive_tiles(trits, columns, reference::kTile16p));
     }
   }
 }
@@ -50,6 +52,17 @@ TEST(TileBytes, OneTileByHand) {
   EXPECT_EQ(t2[4], 2 + 0 * 4 + 1 * 16 + 1 * 64);
   EXPECT_EQ(t2[128 + 4], 2 + 1 * 4 + 1 * 16 + 1 * 64);
   EXPECT_EQ(std::count(t2.begin(), t2.end(), 0x55), 254);
+}
+
+// Oracle: the three strings of the format's description, read by eye for one byte.
+TEST(TileBytes, OneByteOfT16pByHand) {
+  // 0x93 = 1001 0011: bits 0-5 are 19, bits 2-7 36, bits 0-3 with 6-7 35. The strings have '6' = 0
+  // + 3 * 2, '7' = 1 + 3 * 2 and '2' there.
+  const std::vector<std::int8_t> trits = {-1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1};
+  const auto t16p = packed_bytes(trits, 17, TileLayout::t16p);
+  ASSERT_EQ(t16p.size(), 128U);
+  EXPECT_EQ(t16p[0], 0x93);
+  EXPECT_EQ(std::count(t16p.begin(), t16p.end(), 0), 127) << "five zeros are byte 0";
 }
 
 TEST(TileBytes, RowScalesLieInRowOrderAndGroupScalesByPanel) {
