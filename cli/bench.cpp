@@ -66,7 +66,8 @@ void add_bench_command(CLI::App& app, Command& chosen) {
   command->footer(
       R"(A model: pp is tokens/s of a prompt, tg of generation, each beside the limit that binds it, which is
 measured in the same run: tg the memory's read bandwidth (weights per token x tokens/s), pp the int8
-dot-product peak. --synthetic needs no file.
+dot-product peak. Then where the time went: ternary projections, attention, logits, and the rest (norms, quantization,
+rotation). --synthetic needs no file.
 
 --kernels: the product of packed ternary weights (t16 and t16p: 1.6 bits each, t2: 2) and int8 codes by itself, checked
 against the scalar kernel first. For each shape and number of tokens:

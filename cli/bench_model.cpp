@@ -27,13 +27,31 @@ double macs_per_token(const ModelConfig& config) {
          (2 * queries + 2 * keys + 3 * intermediate);
 }
 
+ForwardTime& operator+=(ForwardTime& sum, const ForwardTime& time) {
+  sum.projections += time.projections;
+  sum.attention += time.attention;
+  sum.head += time.head;
+  sum.total += time.total;
+  return sum;
+}
+
+/// Percent of the time by part, and of the rest.
+std::vector<std::pair<std::string, double>> shares_of(const ForwardTime& time) {
+  const double rest = time.total - time.projections - time.attention - time.head;
+  return {{"projections", 100 * time.projections / time.total},
+          {"attention", 100 * time.attention / time.total},
+          {"head", 100 * time.head / time.total},
+          {"rest", 100 * rest / time.total}};
+}
+
 struct Row {
   std::string test;  // "pp512", "tg128 @ d1024"
   int threads;
   std::vector<double> tokens_per_s;
   double gb_per_s = 0;  // generation: weights
   double percent_of_limit =
-      0;  // generation: of the read bandwidth; prompt: of the dot-product peak
+      0;             // generation: of the read bandwidth; prompt: of the dot-product peak
+  ForwardTime time = {};  // of all samples together
 
   double mean() const {
     return std::accumulate(tokens_per_s.begin(), tokens_per_s.end(), 0.0) /
@@ -63,7 +81,7 @@ class ModelBench {
     Row row = measure("pp" + std::to_string(tokens), tokens, depth, [&](KvCache& cache) {
       const std::vector<TokenId> ids = some_tokens(tokens);
       const SequenceStep step{ids, &cache, OutputRows::last};
-      model_.forward({&step, 1}, logits_);
+      return forward(step);
     });
     row.percent_of_limit =
         100 * row.mean() * macs_per_token(model_.config()) / 1e9 / limits_.dot_gmac_per_s;
@@ -73,10 +91,11 @@ class ModelBench {
   void generation(std::size_t tokens, std::size_t depth, std::vector<Row>& rows) {
     Row row = measure("tg" + std::to_string(tokens), tokens, depth, [&](KvCache& cache) {
       const std::vector<TokenId> ids = some_tokens(tokens);
+      ForwardTime time;
       for (const TokenId& id : ids) {
-        const SequenceStep step{{&id, 1}, &cache, OutputRows::last, 1};
-        model_.forward({&step, 1}, logits_);
+        time += forward({{&id, 1}, &cache, OutputRows::last, 1});
       }
+      return time;
     });
     row.gb_per_s = row.mean() * static_cast<double>(model_.bytes_per_token(false)) / 1e9;
     row.percent_of_limit = 100 * row.gb_per_s / limits_.read_gb_per_s;
@@ -84,6 +103,11 @@ class ModelBench {
   }
 
  private:
+  ForwardTime forward(const SequenceStep& step) {
+    model_.forward({&step, 1}, logits_);
+    return model_.last_time();
+  }
+
   std::vector<TokenId> some_tokens(std::size_t count) const {
     std::vector<TokenId> ids(count);
     for (std::size_t i = 0; i < count; ++i) {
@@ -105,10 +129,11 @@ class ModelBench {
     for (std::size_t i = 0; i <= options_.repetitions; ++i) {
       cache->truncate(depth);
       const auto start = std::chrono::steady_clock::now();
-      work(*cache);
+      const ForwardTime time = work(*cache);
       const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
       if (i != 0) {  // the first one warms up
         row.tokens_per_s.push_back(static_cast<double>(tokens) / elapsed.count());
+        row.time += time;
       }
     }
     return row;
@@ -154,15 +179,22 @@ void print_markdown(const Report& report) {
   std::cout << "read bandwidth " << format_fixed(report.limits.read_gb_per_s, 1)
             << " GB/s, dot-product peak " << format_fixed(report.limits.dot_gmac_per_s, 1)
             << " GMAC/s, measured before the tests of the last number of threads\n\n";
-  std::cout << "| test | threads | tokens/s | weights GB/s | % of limit |\n"
-            << "| --- | ---: | ---: | ---: | ---: |\n";
+  std::cout
+      << "| test | threads | tokens/s | weights GB/s | % of limit | % in projections | attention "
+         "| head | rest |\n"
+      << "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
   for (const Row& row : report.rows) {
     std::cout << "| " << row.test << " | " << row.threads << " | " << format_fixed(row.mean(), 2)
               << " ± " << format_fixed(row.deviation(), 2) << " | "
               << (row.gb_per_s == 0 ? "" : format_fixed(row.gb_per_s, 2)) << " | "
-              << format_fixed(row.percent_of_limit, 0) << " |\n";
+              << format_fixed(row.percent_of_limit, 0) << " |";
+    for (const auto& [part, percent] : shares_of(row.time)) {
+      std::cout << ' ' << format_fixed(percent, 1) << " |";
+    }
+    std::cout << '\n';
   }
-  std::cout << "\n% of limit: tg of the read bandwidth (roofline), pp of the dot-product peak.\n";
+  std::cout << "\n% of limit: tg of the read bandwidth (roofline), pp of the dot-product peak. "
+               "Rest: norms, quantization, rotation.\n";
 }
 
 void print_json(const Report& report) {
@@ -184,6 +216,9 @@ void print_json(const Report& report) {
                              {"samples", row.tokens_per_s},
                              {"weight_gb_per_s", row.gb_per_s},
                              {"percent_of_limit", row.percent_of_limit}});
+    for (const auto& [part, percent] : shares_of(row.time)) {
+      json["tests"].back()["percent_of_time"][part] = percent;
+    }
   }
   std::cout << json.dump(2) << '\n';
 }

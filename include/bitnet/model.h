@@ -70,6 +70,15 @@ struct ModelMemory {
   std::size_t adapters = 0;
 };
 
+/// Where the time of a call went, in seconds. What is in no part: norms, quantization, rotation,
+/// the cache, residuals.
+struct ForwardTime {
+  double projections = 0;  ///< ternary products, gates included; not adapters
+  double attention = 0;    ///< scores and values
+  double head = 0;         ///< logits
+  double total = 0;
+};
+
 /// Results depend on tokens and weights alone: not on threads, instruction set, batch or on how a
 /// text is cut into steps.
 class LanguageModel {
@@ -93,6 +102,8 @@ class LanguageModel {
   virtual void forward(std::span<const SequenceStep> batch, std::span<float> logits) = 0;
   /// The same up to the final norm: states [R, hidden_size].
   virtual void hidden_states(std::span<const SequenceStep> batch, std::span<float> states) = 0;
+  /// Of the last call of forward or hidden_states.
+  virtual ForwardTime last_time() const = 0;
   virtual ModelMemory memory() const = 0;
   /// Weights that one token reads, in bytes: projections, adapters, and the head or, for steps that
   /// ask for the largest logits only, what stands for it.

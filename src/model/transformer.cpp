@@ -4,6 +4,7 @@
 #include <bitnet/error.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <utility>
 
@@ -57,6 +58,20 @@ void for_each_projection(const LayerWeights& layer, Body body) {
     body(*projection);
   }
 }
+
+/// Adds the seconds that it lives to a sum.
+class Timer {
+ public:
+  explicit Timer(double& seconds) : seconds_(seconds) {}
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  ~Timer() { seconds_ += std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double& seconds_;
+  Clock::time_point start_ = Clock::now();
+};
 
 std::size_t update_bytes(const Projection& projection) {
   std::size_t bytes = 0;
@@ -116,11 +131,14 @@ void Transformer::attention(const LayerWeights& layer, std::size_t index) {
   context_.resize(query_.size());
   const double scale_of =
       config_.query_pre_attn_scalar.value_or(static_cast<double>(config_.head_dim));
-  attend(places_, index,
-         {.heads = config_.num_attention_heads,
-          .score_scale = static_cast<float>(1 / std::sqrt(scale_of)),
-          .window = layer.sliding ? config_.sliding_window.value_or(0) : 0},
-         query_.data(), context_.data(), runtime_);
+  {
+    const Timer timer(time_.attention);
+    attend(places_, index,
+           {.heads = config_.num_attention_heads,
+            .score_scale = static_cast<float>(1 / std::sqrt(scale_of)),
+            .window = layer.sliding ? config_.sliding_window.value_or(0) : 0},
+           query_.data(), context_.data(), runtime_);
+  }
   project(context_, layer.attention_sub_norm, {{layer.o_proj, projected_}});
   add_residual(projected_, layer.attention_post_norm);
 }
@@ -133,6 +151,7 @@ void Transformer::feed_forward(const LayerWeights& layer) {
     quantize(hidden_, layer.feed_forward_norm, layer.gate_proj);
     gate_values_.resize(panel_.tokens * width);
     up_values_.resize(gate_values_.size());
+    const Timer timer(time_.projections);
     gated_ternary_matmul({&layer.gate_proj.weight, gate_values_},
                          {&layer.up_proj.weight, up_values_}, gate_, panel_, codes_.scales,
                          runtime_);
@@ -192,6 +211,7 @@ void Transformer::multiply(std::initializer_list<Projected> outputs) {
     output.out.resize(panel_.tokens * output.projection.weight.out_features());
     products_.push_back({&output.projection.weight, output.out});
   }
+  const Timer timer(time_.projections);
   ternary_matmul(products_, panel_, codes_.scales, runtime_);
 }
 
@@ -336,6 +356,8 @@ void Transformer::forward(std::span<const SequenceStep> batch, std::span<float> 
     throw UnsupportedError("this is an embedding model: it has no output head");
   }
   check(batch, config_.vocab_size, logits.size());
+  time_ = {};
+  const Timer total(time_.total);
   struct {
     float* out;
     bool needs_all;
@@ -347,6 +369,7 @@ void Transformer::forward(std::span<const SequenceStep> batch, std::span<float> 
   }
   // One more reference, and std::function would allocate for each token.
   run(batch, [this, &head](std::size_t rows, const float* states) {
+    const Timer timer(time_.head);
     if (head.needs_all) {
       weights_.head->multiply(states, rows, head.out, runtime_);
     } else {
@@ -358,6 +381,8 @@ void Transformer::forward(std::span<const SequenceStep> batch, std::span<float> 
 
 void Transformer::hidden_states(std::span<const SequenceStep> batch, std::span<float> states) {
   check(batch, config_.hidden_size, states.size());
+  time_ = {};
+  const Timer total(time_.total);
   float* out = states.data();
   run(batch, [&](std::size_t rows, const float* normed) {
     out = std::copy_n(normed, rows * config_.hidden_size, out);

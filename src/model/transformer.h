@@ -76,6 +76,7 @@ class Transformer : public LanguageModel {
   std::size_t cache_bytes_per_position(CacheType type) const override;
   void forward(std::span<const SequenceStep> batch, std::span<float> logits) override;
   void hidden_states(std::span<const SequenceStep> batch, std::span<float> states) override;
+  ForwardTime last_time() const override { return time_; }
   ModelMemory memory() const override;
   std::size_t bytes_per_token(bool all_logits) const override;
   const std::vector<std::string>& notes() const override { return notes_; }
@@ -128,6 +129,7 @@ class Transformer : public LanguageModel {
   RotaryEmbedding rotary_;
   std::optional<RotaryEmbedding> local_rotary_;  // of sliding layers
   Observer observer_;
+  ForwardTime time_;
   mutable std::mutex pools_mutex_;
   mutable std::vector<std::shared_ptr<KvPagePool>> pools_;  // one for each cache type in use
 

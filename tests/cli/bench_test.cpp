@@ -95,6 +95,22 @@ TEST(BenchCommand, KernelFiguresFollowFromTheirRounds) {
   }
 }
 
+TEST(BenchCommand, ShowsWhereTheTimeOfAModelWent) {
+  const ProgramResult result = run_program(
+      {"bench", "--synthetic", "tiny", "-p", "3", "-n", "2", "-t", "1", "-r", "2", "-o", "json"});
+  ASSERT_EQ(result.exit_status, 0) << result.err;
+  const Json tests = Json::parse(result.out)["tests"];
+  ASSERT_EQ(tests.size(), 2U);
+  for (const Json& test : tests) {
+    double sum = 0;
+    for (const char* part : {"projections", "attention", "head", "rest"}) {
+      EXPECT_GT(test["percent_of_time"][part].get<double>(), 0) << part << " of " << test;
+      sum += test["percent_of_time"][part].get<double>();
+    }
+    EXPECT_NEAR(sum, 100, 1e-9);
+  }
+}
+
 TEST(BenchCommand, KernelTableHasARowForEachCaseAndItsHelpExplainsTheColumns) {
   const ProgramResult result = run_program(
       {"bench", "--kernels", "--shapes", "512x640", "--tokens", "1,2,3", "-t", "1,2", "-r", "1"});

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <span>
@@ -258,6 +259,26 @@ TEST_P(Invariance, SmallerCachesStayNear) {
   const std::vector<float> expected = all_logits(*golden_.model, prompt_, CacheType::f32);
   EXPECT_LE(distance(all_logits(*golden_.model, prompt_, CacheType::f16), expected), 0.3);
   EXPECT_LE(distance(all_logits(*golden_.model, prompt_, CacheType::q8_0), expected), 1.5);
+}
+
+// Oracle: a clock around the call.
+TEST_P(Invariance, PartsOfTheTimeLieWithinItsWhole) {
+  const auto cache = golden_.model->new_kv_cache(2 * prompt_.size());
+  const SequenceStep step{prompt_, cache.get(), OutputRows::last};
+  std::vector<float> logits(golden_.model->config().vocab_size);
+  std::vector<float> states(golden_.model->config().hidden_size);
+  for (const bool with_head : {true, false}) {
+    const auto start = std::chrono::steady_clock::now();
+    with_head ? golden_.model->forward({&step, 1}, logits)
+              : golden_.model->hidden_states({&step, 1}, states);
+    const std::chrono::duration<double> around = std::chrono::steady_clock::now() - start;
+    const ForwardTime time = golden_.model->last_time();
+    EXPECT_GT(time.projections, 0);
+    EXPECT_GT(time.attention, 0);
+    EXPECT_EQ(time.head > 0, with_head);
+    EXPECT_GT(time.total, time.projections + time.attention + time.head);
+    EXPECT_LT(time.total, around.count());
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Invariance,
