@@ -30,6 +30,21 @@ class ThreadPool {
                 &body});
   }
 
+  /// The same for many short bodies: runs of neighbours, which may share cache lines, stay on one
+  /// thread.
+  template <class Body>
+  void parallel_for_runs(std::size_t count, const Body& body) {
+    constexpr std::size_t kRunsPerThread = 8;
+    const std::size_t runs = kRunsPerThread * (workers_.size() + 1);
+    const std::size_t length = (count + runs - 1) / runs;
+    parallel_for(length == 0 ? 0 : (count + length - 1) / length, [&](std::size_t run) {
+      const std::size_t last = (run + 1) * length < count ? (run + 1) * length : count;
+      for (std::size_t i = run * length; i < last; ++i) {
+        body(i);
+      }
+    });
+  }
+
  private:
   struct Task {
     void (*call)(const void* context, std::size_t index);

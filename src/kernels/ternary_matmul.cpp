@@ -249,7 +249,7 @@ void ActivationPanel::assign(std::span<const std::int8_t> values, std::size_t to
   const std::size_t group_inputs = columns / groups;
   codes.resize(tokens * stride);
   code_sums.resize(tokens * groups);
-  runtime.pool().parallel_for(tokens, [&](std::size_t t) {
+  runtime.pool().parallel_for_runs(tokens, [&](std::size_t t) {
     const std::int8_t* source = values.data() + t * columns;
     std::int8_t* target = codes.data() + t * stride;
     std::memcpy(target, source, columns);

@@ -104,7 +104,7 @@ Transformer::Transformer(ModelConfig config, ModelWeights weights, std::vector<s
 void Transformer::run_layers() {
   const std::size_t hidden = config_.hidden_size;
   hidden_.resize(ids_.size() * hidden);
-  runtime_.pool().parallel_for(ids_.size(), [&](std::size_t t) {
+  runtime_.pool().parallel_for_runs(ids_.size(), [&](std::size_t t) {
     float* const row = hidden_.data() + t * hidden;
     weights_.embedding.read_row(ids_[t], runtime_, row);
     if (weights_.embedding_scale != 1) {
@@ -158,7 +158,7 @@ void Transformer::feed_forward(const LayerWeights& layer) {
   } else {
     project(hidden_, layer.feed_forward_norm,
             {{layer.gate_proj, gate_values_}, {layer.up_proj, up_values_}});
-    runtime_.pool().parallel_for(ids_.size(), [&](std::size_t t) {
+    runtime_.pool().parallel_for_runs(ids_.size(), [&](std::size_t t) {
       float* const gate = gate_values_.data() + t * width;
       gate_(gate, up_values_.data() + t * width, width, gate);
     });
@@ -235,7 +235,7 @@ void Transformer::rotate_and_cache(std::size_t layer, const RotaryEmbedding& rot
   const kernels::KernelTable& kernels = runtime_.kernels();
   const std::size_t query_width = config_.num_attention_heads * config_.head_dim;
   const std::size_t key_width = config_.num_key_value_heads * config_.head_dim;
-  runtime_.pool().parallel_for(ids_.size(), [&](std::size_t t) {
+  runtime_.pool().parallel_for_runs(ids_.size(), [&](std::size_t t) {
     const auto& [cache, position] = places_[t];
     const auto rotate_heads = [&, at = position](float* x, std::size_t width) {
       for (std::size_t d = 0; d < width; d += config_.head_dim) {
@@ -252,7 +252,7 @@ void Transformer::rotate_and_cache(std::size_t layer, const RotaryEmbedding& rot
 void Transformer::add_residual(Floats& x, const std::vector<float>& post_norm) {
   const std::size_t hidden = config_.hidden_size;
   normalize(x, hidden, post_norm);
-  runtime_.pool().parallel_for(ids_.size(), [&](std::size_t t) {
+  runtime_.pool().parallel_for_runs(ids_.size(), [&](std::size_t t) {
     runtime_.kernels().add_to(x.data() + t * hidden, hidden, hidden_.data() + t * hidden);
   });
 }

@@ -40,6 +40,22 @@ TEST_P(ThreadPoolTest, CallsEachIndexOnce) {
   }
 }
 
+TEST_P(ThreadPoolTest, RunsCallEachIndexOnceAndNeighboursOnOneThread) {
+  ThreadPool pool(GetParam());
+  for (const std::size_t count : {0, 1, 7, 8, 9, 15, 16, 17, 33, 1000}) {
+    Tally tally(count);
+    std::vector<std::thread::id> threads(count);
+    pool.parallel_for_runs(count, [&](std::size_t i) {
+      tally.add(i);
+      threads[i] = std::this_thread::get_id();
+    });
+    EXPECT_TRUE(tally.each_is(1)) << count;
+    std::size_t changes = 0;
+    for (std::size_t i = 1; i < count; ++i) changes += threads[i] != threads[i - 1] ? 1 : 0;
+    EXPECT_LT(changes, 8U * static_cast<std::size_t>(GetParam())) << count;
+  }
+}
+
 TEST_P(ThreadPoolTest, AnEmptyRegionCallsNothing) {
   ThreadPool pool(GetParam());
   std::atomic<int> calls = 0;
