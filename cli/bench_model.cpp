@@ -49,9 +49,9 @@ struct Row {
   int threads;
   std::vector<double> tokens_per_s;
   double gb_per_s = 0;  // generation: weights
-  double percent_of_limit =
-      0;             // generation: of the read bandwidth; prompt: of the dot-product peak
-  ForwardTime time = {};  // of all samples together
+  /// Generation: of the read bandwidth; prompt: of the dot-product peak.
+  double percent_of_limit = 0;
+  ForwardTime time = {};  ///< of all samples together
 
   double mean() const {
     return std::accumulate(tokens_per_s.begin(), tokens_per_s.end(), 0.0) /
