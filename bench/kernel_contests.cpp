@@ -54,10 +54,6 @@ class Product {
   std::size_t next_ = 0;
 };
 
-std::string_view layout_name(TileLayout layout) {
-  return layout == TileLayout::t16 ? "t16" : layout == TileLayout::t2 ? "t2" : "t16p";
-}
-
 /// Those that the kernels have a fast product for.
 std::vector<TileLayout> fast_layouts(const Runtime& runtime) {
   std::vector<TileLayout> layouts = {TileLayout::t16, TileLayout::t2};
@@ -68,7 +64,7 @@ std::vector<TileLayout> fast_layouts(const Runtime& runtime) {
 }
 
 Contender gemv(const MatrixShape& shape, TileLayout layout, const Runtime& runtime) {
-  return {message(layout_name(layout), " ", runtime.kernels().name), [=, &runtime] {
+  return {message(to_string(layout), " ", runtime.kernels().name), [=, &runtime] {
             const std::size_t bytes = shape.out_features * shape.in_features / 5;
             const auto product =
                 std::make_shared<Product>(shape, layout, 1, kStreamBytes / bytes + 1);
@@ -79,7 +75,7 @@ Contender gemv(const MatrixShape& shape, TileLayout layout, const Runtime& runti
 
 Contender gemm(const MatrixShape& shape, TileLayout layout, std::size_t tokens,
                const Runtime& runtime) {
-  return {message(layout_name(layout), " ", runtime.kernels().name), [=, &runtime] {
+  return {message(to_string(layout), " ", runtime.kernels().name), [=, &runtime] {
             const auto product = std::make_shared<Product>(shape, layout, tokens, 1);
             const auto multiply_adds =
                 static_cast<double>(tokens * shape.out_features * shape.in_features);

@@ -102,10 +102,6 @@ struct Report {
   std::vector<Measurement> measurements;  ///< by number of threads
 };
 
-const char* name_of(TileLayout layout) {
-  return layout == TileLayout::t16 ? "t16" : layout == TileLayout::t2 ? "t2" : "t16p";
-}
-
 std::string name_of(const MatrixShape& shape) {
   return std::to_string(shape.rows) + " x " + std::to_string(shape.inputs);
 }
@@ -163,7 +159,8 @@ class Operands {
     std::vector<std::int32_t> sums(inputs_[input].tokens * rows);
     ternary_matmul(weight, inputs_[input], std::span<std::int32_t>(sums), runtime);
     if (!std::equal(expected.begin(), expected.end(), sums.end() - static_cast<long>(rows))) {
-      throw Error("bench: " + std::string(runtime.kernels().name) + " " + name_of(weight.layout()) +
+      throw Error("bench: " + std::string(runtime.kernels().name) + " " +
+                  std::string(to_string(weight.layout())) +
                   " differs from the scalar kernel; run `bitnet doctor`");
     }
   }
@@ -304,7 +301,7 @@ void print_text(const Report& report) {
                      {"% of peak", Align::right}});
     for (const Measurement& m : report.measurements) {
       if (m.threads == conditions.threads) {
-        table.add_row({name_of(m.layout), name_of(m.shape), std::to_string(m.tokens),
+        table.add_row({std::string(to_string(m.layout)), name_of(m.shape), std::to_string(m.tokens),
                        format_fixed(1e3 * m.seconds(), 3), format_fixed(m.gmac_per_s(), 1),
                        format_fixed(m.mac_per_cycle(), 1), format_fixed(m.weight_gb_per_s(), 2),
                        format_fixed(m.percent_of_bandwidth(), 0),
@@ -317,7 +314,7 @@ void print_text(const Report& report) {
 
 nlohmann::ordered_json to_json(const Measurement& m) {
   nlohmann::ordered_json json = {{"threads", m.threads},
-                                 {"layout", name_of(m.layout)},
+                                 {"layout", to_string(m.layout)},
                                  {"rows", m.shape.rows},
                                  {"inputs", m.shape.inputs},
                                  {"tokens", m.tokens},

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace bitnet {
@@ -20,6 +21,9 @@ enum class TileLayout {
   t2,    ///< four 2-bit codes per byte; any granularity
   t16p,  ///< t16 in a byte code for AVX-512 VBMI; elsewhere plain, slow loops multiply it
 };
+
+/// "t16", "t2", "t16p".
+std::string_view to_string(TileLayout layout);
 
 /// W[n, k] ≈ scale(n, k) * trit[n, k]; N out_features, K in_features. Immutable; copies share
 /// storage.

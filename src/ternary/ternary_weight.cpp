@@ -39,8 +39,8 @@ void check_geometry(std::size_t out_features, std::size_t in_features, Granulari
                                 group_size, ", found ", in_features));
   }
   if (layout != TileLayout::t2) {
-    throw InvalidArgument(message("ternary weight: group scales need the layout t2, found ",
-                                  layout == TileLayout::t16 ? "t16" : "t16p"));
+    throw InvalidArgument(
+        message("ternary weight: group scales need the layout t2, found ", to_string(layout)));
   }
 }
 
@@ -60,6 +60,18 @@ std::size_t scale_count(Granularity granularity, std::size_t rows, std::size_t g
 }
 
 }  // namespace
+
+std::string_view to_string(TileLayout layout) {
+  switch (layout) {
+    case TileLayout::t16:
+      return "t16";
+    case TileLayout::t2:
+      return "t2";
+    case TileLayout::t16p:
+      break;
+  }
+  return "t16p";
+}
 
 std::size_t tile_scale_index(Granularity granularity, std::size_t groups, std::size_t row,
                              std::size_t group) {
