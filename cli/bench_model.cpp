@@ -5,6 +5,7 @@
 #include <bitnet/error.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <iostream>
@@ -36,12 +37,12 @@ ForwardTime& operator+=(ForwardTime& sum, const ForwardTime& time) {
 }
 
 /// Percent of the time by part, and of the rest.
-std::vector<std::pair<std::string, double>> shares_of(const ForwardTime& time) {
+std::array<std::pair<const char*, double>, 4> shares_of(const ForwardTime& time) {
   const double rest = time.total - time.projections - time.attention - time.head;
-  return {{"projections", 100 * time.projections / time.total},
-          {"attention", 100 * time.attention / time.total},
-          {"head", 100 * time.head / time.total},
-          {"rest", 100 * rest / time.total}};
+  return {{{"projections", 100 * time.projections / time.total},
+           {"attention", 100 * time.attention / time.total},
+           {"head", 100 * time.head / time.total},
+           {"rest", 100 * rest / time.total}}};
 }
 
 struct Row {

@@ -3,6 +3,7 @@
 // while regions follow each other, and nothing while the program idles.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -36,10 +37,9 @@ class ThreadPool {
   void parallel_for_runs(std::size_t count, const Body& body) {
     constexpr std::size_t kRunsPerThread = 8;
     const std::size_t runs = kRunsPerThread * (workers_.size() + 1);
-    const std::size_t length = (count + runs - 1) / runs;
-    parallel_for(length == 0 ? 0 : (count + length - 1) / length, [&](std::size_t run) {
-      const std::size_t last = (run + 1) * length < count ? (run + 1) * length : count;
-      for (std::size_t i = run * length; i < last; ++i) {
+    const std::size_t length = std::max<std::size_t>(1, (count + runs - 1) / runs);
+    parallel_for((count + length - 1) / length, [&](std::size_t run) {
+      for (std::size_t i = run * length; i < std::min(count, (run + 1) * length); ++i) {
         body(i);
       }
     });
