@@ -57,7 +57,7 @@ class Product {
 /// Those that the kernels have a fast product for.
 std::vector<TileLayout> fast_layouts(const Runtime& runtime) {
   std::vector<TileLayout> layouts = {TileLayout::t16, TileLayout::t2};
-  if (runtime.kernels().gemm_t16p != nullptr) {
+  if (runtime.kernels().preferred_layout == TileLayout::t16p) {
     layouts.push_back(TileLayout::t16p);
   }
   return layouts;

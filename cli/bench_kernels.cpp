@@ -230,8 +230,8 @@ Report measure(const KernelBenchOptions& options) {
   for (const int threads : options.threads.empty() ? one_per_core : options.threads) {
     machines.push_back(std::make_unique<Machine>(threads));
   }
-  const bool has_t16p = machines.front()->runtime.kernels().gemm_t16p != nullptr;
-  const std::array layouts = {has_t16p ? TileLayout::t16p : TileLayout::t16, TileLayout::t2};
+  const bool permutes = machines.front()->runtime.kernels().preferred_layout == TileLayout::t16p;
+  const std::array layouts = {permutes ? TileLayout::t16p : TileLayout::t16, TileLayout::t2};
   const std::size_t turns = layouts.size() * options.shapes.size() * machines.size() *
                             options.tokens.size() * options.rounds;
   ProgressBar progress("Measuring");

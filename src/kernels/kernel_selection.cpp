@@ -89,6 +89,19 @@ const KernelTable* find_table(Isa isa) {
   return best;
 }
 
+decltype(KernelTable::pack_t2) pack_kernel(const KernelTable& table, TileLayout layout) {
+  return layout == TileLayout::t16  ? table.pack_t16
+         : layout == TileLayout::t2 ? table.pack_t2
+                                    : table.pack_t16p;
+}
+
+decltype(KernelTable::gemm_t2) gemm_kernel(const KernelTable& table, TileLayout layout) {
+  const auto kernel = layout == TileLayout::t16  ? table.gemm_t16
+                      : layout == TileLayout::t2 ? table.gemm_t2
+                                                 : table.gemm_t16p;
+  return kernel != nullptr ? kernel : gemm_kernel(kScalarTable, layout);
+}
+
 // Measured on Emerald Rapids and on Zen 5 (docs/performance.md); other CPUs keep what they had.
 // Intel's prefetchers stop at the end of a 4 KB page: software asks four pages ahead. Zen 5's lose
 // the tiles among the codes of several tokens.

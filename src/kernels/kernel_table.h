@@ -180,7 +180,7 @@ struct KernelTable {
 
   void (*gemm_t16)(const TernaryGemm& gemm, const GemmBlock& block);
   void (*gemm_t2)(const TernaryGemm& gemm, const GemmBlock& block);
-  /// nullptr without byte permutations: the scalar table's stands in.
+  /// nullptr without byte permutations: gemm_kernel has what stands in.
   void (*gemm_t16p)(const TernaryGemm& gemm, const GemmBlock& block);
   /// Group scales. group_inputs is a multiple of 16, except in the scalar table, which takes any.
   void (*gemm_t2_grouped)(const TernaryGemm& gemm, const GemmBlock& block);
@@ -212,6 +212,10 @@ struct KernelTable {
 const KernelTable* const* runnable_tables();
 /// The best table of an ISA on this CPU, or nullptr.
 const KernelTable* find_table(Isa isa);
+/// A table's packer of a layout.
+decltype(KernelTable::pack_t2) pack_kernel(const KernelTable& table, TileLayout layout);
+/// A table's product of ungrouped weights; the scalar one's where it has none of its own.
+decltype(KernelTable::gemm_t2) gemm_kernel(const KernelTable& table, TileLayout layout);
 /// TernaryGemm::prefetch for this CPU.
 std::size_t tile_prefetch();
 /// Whether quantizing a row of floats should ask for the next one.

@@ -135,9 +135,7 @@ void Product::make_tiles(TileLayout layout, const ProductShape& shape, const Fil
   }
   const std::size_t bytes = panel_bytes(layout, shape.inputs);
   tiles_.resize(kShift + panels() * bytes);
-  const auto pack = layout == TileLayout::t16  ? kNaiveTable.pack_t16
-                    : layout == TileLayout::t2 ? kNaiveTable.pack_t2
-                                               : kNaiveTable.pack_t16p;
+  const auto pack = pack_kernel(kNaiveTable, layout);
   for (std::size_t panel = 0; panel < panels(); ++panel) {
     pack(digits.data() + panel * kPanelRows * columns, columns, gemm_.steps,
          tiles_.data() + kShift + panel * bytes);
@@ -241,19 +239,21 @@ void nibble_dot(const KernelTable& table, Record& record) {
   }
 }
 
-/// Where a kernel table has no product of its own, the scalar one stands in, as in use.
-template <TileLayout layout, auto kernel, auto& shapes>
+template <TileLayout layout>
 void product(const KernelTable& table, Record& record) {
-  const KernelTable& has_it = table.*kernel == nullptr ? kScalarTable : table;
-  record_product<layout, shapes>(has_it.*kernel, record);
+  record_product<layout, kShapes>(gemm_kernel(table, layout), record);
+}
+
+void grouped_product(const KernelTable& table, Record& record) {
+  record_product<TileLayout::t2, kGroupedShapes>(table.gemm_t2_grouped, record);
 }
 
 /// Where a kernel table has no product by table lookup, its other one stands in, as in use.
-template <TileLayout layout, auto table_kernel, auto kernel>
+template <TileLayout layout, auto table_kernel>
 void table_product(const KernelTable& table, Record& record) {
   const TableProductKernel by_tables = table.*table_kernel;
   if (by_tables == nullptr) {
-    record_product<layout, kTableShapes>(table.*kernel, record);
+    record_product<layout, kTableShapes>(gemm_kernel(table, layout), record);
     return;
   }
   const auto scratch = std::make_unique<TableScratch>();
@@ -271,14 +271,12 @@ std::span<const KernelUnderTest> matrix_kernels() {
       {"pack_t16p", pack<TileLayout::t16p, &KernelTable::pack_t16p>},
       {"unpack_t16", unpack<TileLayout::t16, &KernelTable::unpack_t16>},
       {"unpack_t2", unpack<TileLayout::t2, &KernelTable::unpack_t2>},
-      {"gemm_t16", product<TileLayout::t16, &KernelTable::gemm_t16, kShapes>},
-      {"gemm_t2", product<TileLayout::t2, &KernelTable::gemm_t2, kShapes>},
-      {"gemm_t16p", product<TileLayout::t16p, &KernelTable::gemm_t16p, kShapes>},
-      {"table_gemm_t16",
-       table_product<TileLayout::t16, &KernelTable::table_gemm_t16, &KernelTable::gemm_t16>},
-      {"table_gemm_t2",
-       table_product<TileLayout::t2, &KernelTable::table_gemm_t2, &KernelTable::gemm_t2>},
-      {"gemm_t2_grouped", product<TileLayout::t2, &KernelTable::gemm_t2_grouped, kGroupedShapes>},
+      {"gemm_t16", product<TileLayout::t16>},
+      {"gemm_t2", product<TileLayout::t2>},
+      {"gemm_t16p", product<TileLayout::t16p>},
+      {"table_gemm_t16", table_product<TileLayout::t16, &KernelTable::table_gemm_t16>},
+      {"table_gemm_t2", table_product<TileLayout::t2, &KernelTable::table_gemm_t2>},
+      {"gemm_t2_grouped", grouped_product},
       {"nibble_dot", nibble_dot},
   };
   return kKernels;

@@ -46,16 +46,7 @@ Kernel choose_kernel(const TernaryWeight& weight, const Runtime& runtime) {
     const bool whole_steps = weight.group_size() % step_inputs(TileLayout::t2) == 0;
     return whole_steps ? runtime.kernels().gemm_t2_grouped : kernels::kScalarTable.gemm_t2_grouped;
   }
-  switch (weight.layout()) {
-    case TileLayout::t16:
-      return runtime.kernels().gemm_t16;
-    case TileLayout::t2:
-      return runtime.kernels().gemm_t2;
-    case TileLayout::t16p:
-      break;
-  }
-  const Kernel by_permutation = runtime.kernels().gemm_t16p;
-  return by_permutation != nullptr ? by_permutation : kernels::kScalarTable.gemm_t16p;
+  return kernels::gemm_kernel(runtime.kernels(), weight.layout());
 }
 
 TableKernel choose_table_kernel(const TernaryWeight& weight, const Runtime& runtime) {

@@ -34,9 +34,7 @@ std::size_t pack_rows(TernaryWeightBuilder& builder, std::size_t panel, std::siz
     }
     std::fill(row_digits + used, row_digits + stride, std::uint8_t{1});  // padding weighs nothing
   }
-  const auto pack = builder.layout() == TileLayout::t16  ? kernels.pack_t16
-                    : builder.layout() == TileLayout::t2 ? kernels.pack_t2
-                                                         : kernels.pack_t16p;
+  const auto pack = kernels::pack_kernel(kernels, builder.layout());
   pack(digits.data(), stride, builder.steps(), builder.panel(panel));
   return zeros;
 }

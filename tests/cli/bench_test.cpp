@@ -135,7 +135,9 @@ TEST(BenchCommand, SaysWhichKernelsItTimed) {
                                             "1", "-t", "1", "-r", "1", "-o", "json"},
                                            {{"BITNET_ISA", "scalar"}});
   ASSERT_EQ(result.exit_status, 0) << result.err;
-  EXPECT_EQ(Json::parse(result.out)["kernels"], "scalar");
+  const Json report = Json::parse(result.out);
+  EXPECT_EQ(report["kernels"], "scalar");
+  EXPECT_EQ(report["measurements"][0]["layout"], "t16") << "t16p is for byte permutations";
 }
 
 TEST(BenchCommand, ShapesAndTokensThatAreNoneAreWrongCommandLines) {
