@@ -8,10 +8,9 @@
 // registers at hand nor on how many rows are computed together.
 #pragma once
 
-#include <utility>
-
 #include "kernels/elementwise-inl.h"
 #include "kernels/prefetch-inl.h"
+#include "kernels/unrolled-inl.h"
 
 namespace bitnet::kernels {
 namespace {
@@ -43,15 +42,6 @@ inline void widen_run(const Cached* cached, std::size_t stride, std::size_t coun
     prefetch_ahead<kAsked<Cached>>(read + i * kAsked<Cached>, prefetch);
     for (std::size_t c = 0; c < columns; c += kLanes) store(floats[i] + c, load_cached(row + c));
   }
-}
-
-/// body(i) for i in [0, n), unrolled before GCC 12 decides whether an array can live in registers.
-template <std::size_t n, class Body>
-[[gnu::always_inline]] inline void unrolled(Body body) {
-  [&]<std::size_t... i>(std::index_sequence<i...>) __attribute__((always_inline)) {
-    (body(i), ...);
-  }
-  (std::make_index_sequence<n>());
 }
 
 /// sums[r, c] += Σ_i factors[r, i] * run[i, c] over [first, last) for `vectors` blocks of 16

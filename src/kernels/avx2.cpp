@@ -7,6 +7,7 @@
 
 #include "kernels/kernel_table.h"
 #include "kernels/table_scratch.h"
+#include "kernels/token_columns-inl.h"
 #include "ternary/tile_layout.h"
 
 namespace bitnet::kernels {
@@ -229,6 +230,17 @@ struct Trits {
 };
 
 inline RowSums zero_sums() { return {_mm256_setzero_si256()}; }
+inline RowSums load_sums(const std::int32_t* p) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+}
+inline RowSums interleave_low(RowSums a, RowSums b) {
+  return {_mm256_permute2x128_si256(_mm256_unpacklo_epi32(a.v, b.v),
+                                    _mm256_unpackhi_epi32(a.v, b.v), 0x20)};
+}
+inline RowSums interleave_high(RowSums a, RowSums b) {
+  return {_mm256_permute2x128_si256(_mm256_unpacklo_epi32(a.v, b.v),
+                                    _mm256_unpackhi_epi32(a.v, b.v), 0x31)};
+}
 inline void store(std::int32_t* p, RowSums sums) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), sums.v);
 }
@@ -335,28 +347,13 @@ inline void add_words(std::int32_t* sums, Words x) {
   }
 }
 
-// Interleaving the bytes of registers i and i + 8 four times transposes 16 x 16 of them: at the
-// same time for tokens 0 to 15 in the lower and 16 to 31 in the upper half.
 inline void load_transposed(const std::int8_t* const (&rows)[kTableTokens], std::size_t first,
                             Words* x) {
-  const auto load_half = [first](const std::int8_t* row) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + first));
-  };
-  __m256i bytes[16];
-  for (std::size_t t = 0; t < 16; ++t) {
-    bytes[t] = _mm256_set_m128i(load_half(rows[t + 16]), load_half(rows[t]));
-  }
-  for (int round = 0; round < 4; ++round) {
-    __m256i interleaved[16];
-    for (std::size_t i = 0; i < 8; ++i) {
-      interleaved[2 * i] = _mm256_unpacklo_epi8(bytes[i], bytes[i + 8]);
-      interleaved[2 * i + 1] = _mm256_unpackhi_epi8(bytes[i], bytes[i + 8]);
-    }
-    __builtin_memcpy(bytes, interleaved, sizeof bytes);
-  }
+  __m256i columns[16];
+  load_columns(rows, first, columns);
   for (std::size_t k = 0; k < 16; ++k) {
-    x[k] = {_mm256_cvtepi8_epi16(_mm256_castsi256_si128(bytes[k])),
-            _mm256_cvtepi8_epi16(_mm256_extracti128_si256(bytes[k], 1))};
+    x[k] = {_mm256_cvtepi8_epi16(_mm256_castsi256_si128(columns[k])),
+            _mm256_cvtepi8_epi16(_mm256_extracti128_si256(columns[k], 1))};
   }
 }
 

@@ -161,6 +161,16 @@ struct Trits {
 
 inline RowSums zero_sums() { return {_mm512_setzero_si512()}; }
 inline void store(std::int32_t* p, RowSums sums) { _mm512_storeu_si512(p, sums.v); }
+inline RowSums load_sums(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
+inline RowSums interleave_low(RowSums a, RowSums b) {
+  const __m512i order = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  return {_mm512_permutex2var_epi32(a.v, order, b.v)};
+}
+inline RowSums interleave_high(RowSums a, RowSums b) {
+  const __m512i order =
+      _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  return {_mm512_permutex2var_epi32(a.v, order, b.v)};
+}
 inline void add_to(std::int32_t* p, RowSums sums) {
   _mm512_storeu_si512(p, _mm512_add_epi32(_mm512_loadu_si512(p), sums.v));
 }

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "kernels/kernel_table.h"
+#include "kernels/table_scratch.h"
 
 #if defined(__aarch64__)
 #include <sys/auxv.h>
@@ -56,19 +57,21 @@ bool is_intel() {
 #endif
 }
 
-/// AMD of family 1Ah, which GCC 12 has no name for.
-bool is_zen5() {
+/// 19h are Zen 3 and Zen 4, 1Ah is Zen 5; 0 if not AMD's.
+unsigned amd_family() {
 #if defined(__x86_64__)
-  static const bool is = [] {
+  static const unsigned family = [] {
     unsigned eax = 0;
     unsigned unused = 0;
     __builtin_cpu_init();
-    return __builtin_cpu_is("amd") && __get_cpuid(1, &eax, &unused, &unused, &unused) != 0 &&
-           ((eax >> 8) & 0xf) + ((eax >> 20) & 0xff) == 0x1a;
+    const bool is_amd = __builtin_cpu_is("amd") != 0;
+    return is_amd && __get_cpuid(1, &eax, &unused, &unused, &unused) != 0
+               ? ((eax >> 8) & 0xf) + ((eax >> 20) & 0xff)
+               : 0;
   }();
-  return is;
+  return family;
 #else
-  return false;
+  return 0;
 #endif
 }
 
@@ -102,12 +105,22 @@ decltype(KernelTable::gemm_t2) gemm_kernel(const KernelTable& table, TileLayout 
   return kernel != nullptr ? kernel : gemm_kernel(kScalarTable, layout);
 }
 
+decltype(KernelTable::table_gemm_t2) table_gemm_kernel(const KernelTable& table,
+                                                       TileLayout layout) {
+  // Beside dot products where a core does one of 512 bits a cycle: Zen 4. Two are faster alone.
+  const bool slower = table.isa == Isa::avx512 && amd_family() != 0x19;
+  if (slower || table.table_gemm_least_tokens == kNeverByTables) return nullptr;
+  return layout == TileLayout::t16  ? table.table_gemm_t16
+         : layout == TileLayout::t2 ? table.table_gemm_t2
+                                    : table.table_gemm_t16p;
+}
+
 // Measured on Emerald Rapids and on Zen 5 (docs/performance.md); other CPUs keep what they had.
 // Intel's prefetchers stop at the end of a 4 KB page: software asks four pages ahead. Zen 5's lose
 // the tiles among the codes of several tokens.
 std::size_t tile_prefetch() {
   if (is_intel()) return 16384;
-  return is_zen5() ? 8192 : 0;
+  return amd_family() == 0x1a ? 8192 : 0;
 }
 
 // Zen 5 was slower with it.

@@ -55,7 +55,9 @@ constexpr KernelTable make_table(std::string_view name, Isa isa) {
       .nibble_dot = nibble_dot,
       .table_gemm_t16 = nullptr,
       .table_gemm_t2 = nullptr,
+      .table_gemm_t16p = nullptr,
       .table_gemm_least_tokens = 0,
+      .table_gemm_panels = {},
       .read_probe = read_probe,
       .dot_probe = dot_probe,
   };

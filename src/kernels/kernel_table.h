@@ -191,14 +191,20 @@ struct KernelTable {
   void (*nibble_dot)(const std::uint8_t* panel, std::size_t steps, const std::int8_t* high,
                      const std::int8_t* low, std::size_t prefetch, std::int32_t* high_sums,
                      std::int32_t* low_sums);
-  /// gemm_t16 and gemm_t2 by table lookup, where that pays: alike in every bit. A block of any
-  /// size; tokens are served by kTableTokens at a time, so that a few cost as much as all. nullptr
-  /// where multiplying is always faster.
+  /// The same products by table lookup, in part or all, where that pays: alike in every bit. A
+  /// block of any size; tokens are served by kTableTokens at a time, so that a few cost as much as
+  /// all. nullptr where multiplying is always faster.
   void (*table_gemm_t16)(const TernaryGemm& gemm, const GemmBlock& block, TableScratch& scratch);
   void (*table_gemm_t2)(const TernaryGemm& gemm, const GemmBlock& block, TableScratch& scratch);
+  void (*table_gemm_t16p)(const TernaryGemm& gemm, const GemmBlock& block, TableScratch& scratch);
   /// From how many of kTableTokens tokens on they are chosen (docs/performance.md); kNeverByTables:
   /// not until a machine shows that they are faster.
   std::size_t table_gemm_least_tokens;
+  /// Panels of one call: enough to pay for the tables that they share, and not more than one pass
+  /// serves.
+  struct {
+    std::size_t least, most;
+  } table_gemm_panels;
 
   // Probes of the machine (diagnostics.h).
   /// Reads n bytes (a multiple of 256) as fast as loads go; the value only keeps the reads alive.
@@ -216,6 +222,9 @@ const KernelTable* find_table(Isa isa);
 decltype(KernelTable::pack_t2) pack_kernel(const KernelTable& table, TileLayout layout);
 /// A table's product of ungrouped weights; the scalar one's where it has none of its own.
 decltype(KernelTable::gemm_t2) gemm_kernel(const KernelTable& table, TileLayout layout);
+/// A table's product of ungrouped weights by table lookup; nullptr where this CPU gains nothing by
+/// it.
+decltype(KernelTable::table_gemm_t2) table_gemm_kernel(const KernelTable& table, TileLayout layout);
 /// TernaryGemm::prefetch for this CPU.
 std::size_t tile_prefetch();
 /// Whether quantizing a row of floats should ask for the next one.

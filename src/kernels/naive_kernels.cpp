@@ -309,7 +309,9 @@ constinit const KernelTable kNaiveTable = {
     .nibble_dot = nibble_dot,
     .table_gemm_t16 = nullptr,
     .table_gemm_t2 = nullptr,
+    .table_gemm_t16p = nullptr,
     .table_gemm_least_tokens = 0,
+    .table_gemm_panels = {},
     .read_probe = nullptr,
     .dot_probe = nullptr,
 };

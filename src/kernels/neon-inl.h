@@ -245,6 +245,9 @@ struct Trits {
 };
 
 inline RowSums zero_sums() { return {vdupq_n_s32(0)}; }
+inline RowSums load_sums(const std::int32_t* p) { return {vld1q_s32(p)}; }
+inline RowSums interleave_low(RowSums a, RowSums b) { return {vzip1q_s32(a.v, b.v)}; }
+inline RowSums interleave_high(RowSums a, RowSums b) { return {vzip2q_s32(a.v, b.v)}; }
 inline void store(std::int32_t* p, RowSums sums) { vst1q_s32(p, sums.v); }
 
 /// The digit of `place` in x < 3 * place, taken off x. A comparison is -1 where true.

@@ -276,6 +276,7 @@ std::span<const KernelUnderTest> matrix_kernels() {
       {"gemm_t16p", product<TileLayout::t16p>},
       {"table_gemm_t16", table_product<TileLayout::t16, &KernelTable::table_gemm_t16>},
       {"table_gemm_t2", table_product<TileLayout::t2, &KernelTable::table_gemm_t2>},
+      {"table_gemm_t16p", table_product<TileLayout::t16p, &KernelTable::table_gemm_t16p>},
       {"gemm_t2_grouped", grouped_product},
       {"nibble_dot", nibble_dot},
   };

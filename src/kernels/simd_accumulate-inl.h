@@ -21,6 +21,8 @@
 namespace bitnet::kernels {
 namespace {
 
+constexpr std::size_t kPanelRegisters = kPanelRows / kRowLanes;
+
 template <TileLayout layout, std::size_t M>
 inline void accumulate(const std::uint8_t* panel, std::size_t first_input, std::size_t inputs,
                        const std::int8_t* codes, std::size_t stride, std::size_t prefetch,

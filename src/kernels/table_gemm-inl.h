@@ -15,6 +15,8 @@
 //   Words                     32 int16 lanes, lane = token
 //   load(const int16_t*), store(int16_t*, Words), zero_words(), add, subtract
 //   add_words(int32_t* sums, Words)            sums[lane] += word
+//   RowSums, load_sums(const int32_t*), store(int32_t*, RowSums)    kRowLanes int32
+//   interleave_low, interleave_high(RowSums a, RowSums b)           halves of a0 b0 a1 b1 ...
 //   load_transposed(const int8_t* const (&rows)[32], size_t first, Words* x)
 //       x[k] = the codes first + k of all rows, k < 16
 //   table_offsets<layout>(const uint8_t* step_bytes, TableOffsets&)
@@ -39,6 +41,9 @@ inline constexpr std::size_t kWideningSteps = 32767 / (kStepTables<layout> * kTa
 static_assert(kWideningSteps<TileLayout::t16> == 12 && kWideningSteps<TileLayout::t2> == 15);
 static_assert(kStepTables<TileLayout::t16> <= kMostStepTables);
 static_assert(kTableTokens * kTableEntries < 65536);  // offsets are uint16
+
+template <TileLayout layout>
+void table_offsets(const std::uint8_t* step_bytes, TableOffsets& offsets);
 
 /// Distance in panels at which tiles are fetched ahead: a step's tiles lie a whole panel apart,
 /// which no hardware prefetcher follows, and a panel takes about as long as memory's latency.
@@ -102,38 +107,82 @@ inline void build_tables(const TernaryGemm& gemm, const GemmBlock& block, std::s
   }
 }
 
-/// Adds the entries that the trits of one step select, to the narrow sums of the rows from
-/// first_row on. A run of steps begins with narrow sums of zero and ends by widening them.
+/// Whether a step begins a run, with narrow sums of zero, and whether it ends one by widening them.
+struct RunEnds {
+  bool begins, ends;
+};
+
 template <TileLayout layout>
-inline void add_entries(const std::uint8_t* step_bytes, std::size_t first_row, bool begins_run,
-                        bool ends_run, TableScratch& scratch) {
+inline RunEnds run_ends(std::size_t step, std::size_t steps) {
+  return {step % kWideningSteps<layout> == 0,
+          (step + 1) % kWideningSteps<layout> == 0 || step + 1 == steps};
+}
+
+inline std::size_t entry_offset(const TableOffsets& offsets, std::size_t row, std::size_t table) {
+  return table < 4 ? offsets.of_bytes[row][table] : offsets.of_top_fields[row];
+}
+inline std::size_t entry_offset(const TableEntries& entries, std::size_t row, std::size_t table) {
+  return ((entries.of_row[row] >> (8 * table)) & 0xff) * kTableTokens;
+}
+
+/// Adds to the sums of row `row` of a panel, which begins at first_row, the entries of its trits.
+template <TileLayout layout, class Places>
+[[gnu::always_inline]] inline void look_up_row(const Places& places, std::size_t first_row,
+                                               std::size_t row, const RunEnds& run,
+                                               TableScratch& scratch) {
+  std::int16_t* narrow_sums = scratch.narrow_sums[first_row + row];
+  Words sum = run.begins ? zero_words() : load(narrow_sums);
+  for (std::size_t table = 0; table < kStepTables<layout>; ++table) {
+    sum = add(sum, load(scratch.tables[table][0] + entry_offset(places, row, table)));
+  }
+  if (run.ends) {
+    add_words(scratch.wide_sums[first_row + row], sum);
+  } else {
+    store(narrow_sums, sum);
+  }
+}
+
+/// One step of a panel.
+template <TileLayout layout>
+inline void look_up_panel(const std::uint8_t* step_bytes, std::size_t first_row, const RunEnds& run,
+                          TableScratch& scratch) {
   TableOffsets offsets;
   table_offsets<layout>(step_bytes, offsets);
   for (std::size_t row = 0; row < kPanelRows; ++row) {
-    std::int16_t* narrow_sums = scratch.narrow_sums[first_row + row];
-    Words sum = begins_run ? zero_words() : load(narrow_sums);
-    for (std::size_t table = 0; table < 4; ++table) {
-      sum = add(sum, load(scratch.tables[table][0] + offsets.of_bytes[row][table]));
-    }
-    if constexpr (layout == TileLayout::t16) {
-      sum = add(sum, load(scratch.tables[4][0] + offsets.of_top_fields[row]));
-    }
-    if (ends_run) {
-      add_words(scratch.wide_sums[first_row + row], sum);
-    } else {
-      store(narrow_sums, sum);
+    look_up_row<layout>(offsets, first_row, row, run, scratch);
+  }
+}
+
+/// by_token[t][r] = by_row[r][t]. Interleaving registers i and i + n / 2 of n, as often as makes
+/// every lane of a register come from one, transposes n x n sums.
+inline void transpose_sums(const std::int32_t (*by_row)[kTableTokens], PanelSums* by_token) {
+  for (std::size_t row = 0; row < kPanelRows; row += kRowLanes) {
+    for (std::size_t token = 0; token < kTableTokens; token += kRowLanes) {
+      RowSums sums[kRowLanes];
+      for (std::size_t i = 0; i < kRowLanes; ++i) sums[i] = load_sums(by_row[row + i] + token);
+      for (std::size_t round = 1; round < kRowLanes; round *= 2) {
+        RowSums interleaved[kRowLanes];
+        for (std::size_t i = 0; i < kRowLanes / 2; ++i) {
+          interleaved[2 * i] = interleave_low(sums[i], sums[i + kRowLanes / 2]);
+          interleaved[2 * i + 1] = interleave_high(sums[i], sums[i + kRowLanes / 2]);
+        }
+        __builtin_memcpy(sums, interleaved, sizeof sums);
+      }
+      for (std::size_t i = 0; i < kRowLanes; ++i) store(by_token[token + i] + row, sums[i]);
     }
   }
 }
 
 inline void store_panel(const TernaryGemm& gemm, const GemmBlock& block, std::size_t panel,
                         const std::int32_t (*wide_sums)[kTableTokens]) {
+  const bool is_last = panel + 1 == block.last_panel;
+  for (std::size_t token = block.first_token; !is_last && token < block.last_token; ++token) {
+    prefetch_results(gemm, panel + 1, token);
+  }
+  PanelSums sums[kTableTokens];
+  transpose_sums(wide_sums, sums);
   for (std::size_t token = block.first_token; token < block.last_token; ++token) {
-    PanelSums sums;
-    for (std::size_t row = 0; row < kPanelRows; ++row) {
-      sums[row] = wide_sums[row][token - block.first_token];
-    }
-    store_panel_sums(sums, gemm, token, panel);
+    store_panel_sums(sums[token - block.first_token], gemm, token, panel);
   }
 }
 
@@ -146,15 +195,14 @@ void multiply_by_tables(const TernaryGemm& gemm, const GemmBlock& block, TableSc
   __builtin_memset(scratch.wide_sums, 0, panels * kPanelRows * sizeof *scratch.wide_sums);
   for (std::size_t step = 0; step < gemm.steps; ++step) {
     build_tables<layout>(gemm, block, step, scratch);
-    const bool begins_run = step % kWideningSteps<layout> == 0;
-    const bool ends_run = (step + 1) % kWideningSteps<layout> == 0 || step + 1 == gemm.steps;
+    const RunEnds run = run_ends<layout>(step, gemm.steps);
     for (std::size_t panel = 0; panel < panels; ++panel) {
       const std::uint8_t* step_bytes = tiles + panel * panel_bytes + step * kPanelStepBytes;
       if (panel + kPrefetchPanels < panels) {
         __builtin_prefetch(step_bytes + kPrefetchPanels * panel_bytes);
         __builtin_prefetch(step_bytes + kPrefetchPanels * panel_bytes + kTileBytes);
       }
-      add_entries<layout>(step_bytes, panel * kPanelRows, begins_run, ends_run, scratch);
+      look_up_panel<layout>(step_bytes, panel * kPanelRows, run, scratch);
     }
   }
   for (std::size_t panel = 0; panel < panels; ++panel) {
@@ -162,18 +210,25 @@ void multiply_by_tables(const TernaryGemm& gemm, const GemmBlock& block, TableSc
   }
 }
 
-template <TileLayout layout>
-void multiply_block_by_tables(const TernaryGemm& gemm, const GemmBlock& block,
-                              TableScratch& scratch) {
-  for (std::size_t panel = block.first_panel; panel < block.last_panel; panel += kTablePanels) {
+/// A block of any size as passes of at most `pass_panels` panels and kTableTokens tokens.
+template <std::size_t pass_panels, class Pass>
+void multiply_in_passes(Pass pass, const TernaryGemm& gemm, const GemmBlock& block,
+                        TableScratch& scratch) {
+  for (std::size_t panel = block.first_panel; panel < block.last_panel; panel += pass_panels) {
     const std::size_t last_panel =
-        block.last_panel - panel < kTablePanels ? block.last_panel : panel + kTablePanels;
+        block.last_panel - panel < pass_panels ? block.last_panel : panel + pass_panels;
     for (std::size_t token = block.first_token; token < block.last_token; token += kTableTokens) {
       const std::size_t last_token =
           block.last_token - token < kTableTokens ? block.last_token : token + kTableTokens;
-      multiply_by_tables<layout>(gemm, {panel, last_panel, token, last_token}, scratch);
+      pass(gemm, GemmBlock{panel, last_panel, token, last_token}, scratch);
     }
   }
+}
+
+template <TileLayout layout>
+void multiply_block_by_tables(const TernaryGemm& gemm, const GemmBlock& block,
+                              TableScratch& scratch) {
+  multiply_in_passes<kTablePanels>(multiply_by_tables<layout>, gemm, block, scratch);
 }
 
 /// A table with these kernels, worth their while from `least_tokens` tokens on.
@@ -181,6 +236,7 @@ constexpr KernelTable with_table_gemm(KernelTable table, std::size_t least_token
   table.table_gemm_t16 = multiply_block_by_tables<TileLayout::t16>;
   table.table_gemm_t2 = multiply_block_by_tables<TileLayout::t2>;
   table.table_gemm_least_tokens = least_tokens;
+  table.table_gemm_panels = {.least = 4, .most = kTablePanels};  // 128 rows take twice as long
   return table;
 }
 

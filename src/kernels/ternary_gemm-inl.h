@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "kernels/kernel_table.h"
+#include "kernels/prefetch-inl.h"
 #include "ternary/tile_layout.h"
 
 namespace bitnet::kernels {
@@ -56,7 +57,7 @@ inline void store_outputs(const PanelSums& sums, const TernaryGemm& gemm, std::s
       value *= weight_scale;
     }
   } else {
-    for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t r = 0; r < kPanelRows; ++r) {
       y[r] *= gemm.weight_scales[first + r];
     }
   }
@@ -79,6 +80,18 @@ inline void store_panel_sums(const PanelSums& sums, const TernaryGemm& gemm, std
   } else {
     store_outputs(sums, gemm, token, panel);
   }
+}
+
+/// A token's results lie in a page of their own, and a store that waits for its line holds up the
+/// next: the lines are asked for while the sums are
+/// still being made.
+[[gnu::always_inline]] inline void prefetch_results(const TernaryGemm& gemm, std::size_t panel,
+                                                    std::size_t token) {
+  const void* const results = gemm.sums != nullptr ? static_cast<void*>(gemm.sums) : gemm.out;
+  constexpr std::size_t kBytes = sizeof(float);  // of a sum, too
+  prefetch_lines<kPanelRows * kBytes, kFirstLevel, kToWrite>(
+      reinterpret_cast<std::uintptr_t>(results) +
+      (token * gemm.rows + panel * kPanelRows) * kBytes);
 }
 
 /// One panel times M tokens.

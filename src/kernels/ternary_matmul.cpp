@@ -27,9 +27,7 @@ constexpr std::size_t kPiecesPerThread = 4;
 // Multiply-adds worth a piece: about a microsecond, more than handing it to a thread costs.
 constexpr std::size_t kMinPieceMacs = std::size_t{1} << 17;
 
-// Rows that pay for the tables of a step: at 128 they take half as long to build as to use.
-constexpr std::size_t kTableLeastPanels = 4;
-constexpr std::size_t kTableBlocksPerThread = 4;
+constexpr std::size_t kTableBlocksPerThread = 2;
 
 /// q, k and v share an input.
 constexpr std::size_t kMostProducts = 3;
@@ -50,12 +48,9 @@ Kernel choose_kernel(const TernaryWeight& weight, const Runtime& runtime) {
 }
 
 TableKernel choose_table_kernel(const TernaryWeight& weight, const Runtime& runtime) {
-  const bool never = runtime.kernels().table_gemm_least_tokens == kernels::kNeverByTables;
-  if (never || weight.granularity() == Granularity::group || weight.layout() == TileLayout::t16p) {
-    return nullptr;
-  }
-  return weight.layout() == TileLayout::t16 ? runtime.kernels().table_gemm_t16
-                                            : runtime.kernels().table_gemm_t2;
+  return weight.granularity() == Granularity::group
+             ? nullptr
+             : kernels::table_gemm_kernel(runtime.kernels(), weight.layout());
 }
 
 kernels::TernaryGemm describe(const TernaryWeight& weight, const ActivationPanel& x) {
@@ -131,13 +126,15 @@ void for_each_block(std::size_t panels, std::size_t steps, std::size_t first_tok
 
 /// How many tokens, from the first on, the product serves faster by tables.
 std::size_t tokens_for_tables(const Product& product, std::size_t tokens, const Runtime& runtime) {
-  const std::size_t most_chunks = product.panels / kTableLeastPanels;
+  if (product.table_kernel == nullptr) return 0;
+  const kernels::KernelTable& table = runtime.kernels();
   const std::size_t remainder = tokens % kTableTokens;
-  const bool remainder_too = remainder >= runtime.kernels().table_gemm_least_tokens;
+  const bool remainder_too = remainder >= table.table_gemm_least_tokens;
   const std::size_t served = remainder_too ? tokens : tokens - remainder;
+  const std::size_t most_chunks = product.panels / table.table_gemm_panels.least;
   const bool all_threads_busy =
       divide_up(served, kTableTokens) * most_chunks >= static_cast<std::size_t>(runtime.threads());
-  return product.table_kernel != nullptr && all_threads_busy ? served : 0;
+  return all_threads_busy ? served : 0;
 }
 
 /// A table's memory, kept by each thread that ever multiplied by tables.
@@ -151,10 +148,11 @@ void multiply_by_tables(const Product& product, std::size_t tokens, const Runtim
   const std::size_t panels = product.panels;
   const std::size_t token_blocks = divide_up(tokens, kTableTokens);
   const auto threads = static_cast<std::size_t>(runtime.threads());
+  const auto limits = runtime.kernels().table_gemm_panels;
   const std::size_t wanted_chunks =
       threads == 1 ? 1 : divide_up(threads * kTableBlocksPerThread, token_blocks);
-  const std::size_t panel_chunks = std::clamp(
-      wanted_chunks, divide_up(panels, kernels::kTablePanels), panels / kTableLeastPanels);
+  const std::size_t panel_chunks =
+      std::clamp(wanted_chunks, divide_up(panels, limits.most), panels / limits.least);
   // All tokens pass by a chunk before the next one: its tiles stay in the second-level cache.
   runtime.pool().parallel_for(panel_chunks * token_blocks, [&](std::size_t i) {
     const std::size_t chunk = i / token_blocks;
@@ -168,27 +166,15 @@ void multiply_by_tables(const Product& product, std::size_t tokens, const Runtim
   });
 }
 
-/// Serves as many tokens by tables as every one of the products gains by; returns how many.
-std::size_t multiply_by_tables(std::span<const Product> products, std::size_t tokens,
-                               const Runtime& runtime) {
-  std::size_t served = tokens;
-  for (const Product& product : products) {
-    served = std::min(served, tokens_for_tables(product, tokens, runtime));
-  }
-  for (const Product& product : products) {
-    if (served != 0) multiply_by_tables(product, served, runtime);
-  }
-  return served;
-}
-
-/// Products side by side: their panels are numbered through.
-void multiply(std::span<const Product> products, std::size_t tokens, const Runtime& runtime) {
-  const std::size_t served = multiply_by_tables(products, tokens, runtime);
+/// The tokens from first_token on by multiplying, products side by side: their panels are numbered
+/// through.
+void multiply_side_by_side(std::span<const Product> products, std::size_t first_token,
+                           std::size_t tokens, const Runtime& runtime) {
   std::size_t panels = 0;
   for (const Product& product : products) {
     panels += product.panels;
   }
-  for_each_block(panels, products.front().gemm.steps, served, tokens, runtime,
+  for_each_block(panels, products.front().gemm.steps, first_token, tokens, runtime,
                  [&](const kernels::GemmBlock& block) {
                    std::size_t before = 0;  // panels of the products in front
                    for (const Product& product : products) {
@@ -202,6 +188,23 @@ void multiply(std::span<const Product> products, std::size_t tokens, const Runti
                      before += product.panels;
                    }
                  });
+}
+
+/// Tables serve the tokens that they serve faster. Products that all do without them are side by
+/// side.
+void multiply(std::span<const Product> products, std::size_t tokens, const Runtime& runtime) {
+  const bool without_tables = std::ranges::all_of(products, [&](const Product& product) {
+    return tokens_for_tables(product, tokens, runtime) == 0;
+  });
+  if (without_tables) {
+    multiply_side_by_side(products, 0, tokens, runtime);
+    return;
+  }
+  for (const Product& product : products) {
+    const std::size_t served = tokens_for_tables(product, tokens, runtime);
+    if (served != 0) multiply_by_tables(product, served, runtime);
+    if (served != tokens) multiply_side_by_side({&product, 1}, served, tokens, runtime);
+  }
 }
 
 Product describe_product(const TernaryWeight& weight, const ActivationPanel& x,
@@ -283,7 +286,11 @@ void gated_ternary_matmul(const TernaryProduct& gate, const TernaryProduct& up, 
     gate_function(values + first_row, up.y.data() + token * rows + first_row, last_row - first_row,
                   values + first_row);
   };
-  const std::size_t served = multiply_by_tables(products, x.tokens, runtime);
+  const std::size_t served = std::min(tokens_for_tables(products[0], x.tokens, runtime),
+                                      tokens_for_tables(products[1], x.tokens, runtime));
+  for (const Product& product : products) {
+    if (served != 0) multiply_by_tables(product, served, runtime);
+  }
   runtime.pool().parallel_for(served, [&](std::size_t token) { apply_gate(token, 0, rows); });
   for_each_block(products[0].panels, 2 * products[0].gemm.steps, served, x.tokens, runtime,
                  [&](const kernels::GemmBlock& block) {

@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::size_t kUnpackedSteps = 32;    // 20 KB of t16 digits
 constexpr std::size_t kUnpackedTokens = 128;  // 16 KB of sums
-constexpr std::size_t kPanelRegisters = kPanelRows / kRowLanes;
 static_assert(kPanelRegisters == kRegistersAtOnce);
 
 template <TileLayout layout>
@@ -56,17 +55,6 @@ inline void add_unpacked_tokens(const UnpackedStep<layout>* digits, std::size_t 
   if constexpr (M != 1) {
     add_unpacked_tokens<layout, M / 2>(digits, steps, codes, stride, tokens, sums);
   }
-}
-
-/// A token's results lie in a page of their own, and a store that waits for its line holds up the
-/// next: the lines are asked for while the sums are still being made.
-[[gnu::always_inline]] inline void prefetch_results(const TernaryGemm& gemm, std::size_t panel,
-                                                    std::size_t token) {
-  const void* const results = gemm.sums != nullptr ? static_cast<void*>(gemm.sums) : gemm.out;
-  constexpr std::size_t kBytes = sizeof(float);  // of a sum, too
-  prefetch_lines<kPanelRows * kBytes, kFirstLevel, kToWrite>(
-      reinterpret_cast<std::uintptr_t>(results) +
-      (token * gemm.rows + panel * kPanelRows) * kBytes);
 }
 
 /// One panel times up to kUnpackedTokens tokens.

@@ -75,9 +75,13 @@ struct GemmProblem {
 
 using Gemm = std::function<void(const kernels::TernaryGemm&, const kernels::GemmBlock&)>;
 
-/// A product by table lookup, with memory that holds anything at first; empty without a kernel.
-inline Gemm by_tables(void (*kernel)(const kernels::TernaryGemm&, const kernels::GemmBlock&,
-                                     kernels::TableScratch&)) {
+/// A table's product of a format by table lookup, with memory that holds anything at first; empty
+/// without a kernel.
+inline Gemm product_by_tables(const kernels::KernelTable& table,
+                              const reference::TileFormat& format) {
+  const auto kernel = format.permuted    ? table.table_gemm_t16p
+                      : format.base == 3 ? table.table_gemm_t16
+                                         : table.table_gemm_t2;
   if (kernel == nullptr) {
     return {};
   }
@@ -101,10 +105,7 @@ inline std::vector<Gemm> ungrouped_products(const kernels::KernelTable& table,
         gemm.unpack_once = 1;
         multiply(gemm, block);
       }};
-  if (format.permuted) {
-    return products;
-  }
-  if (Gemm gemm = by_tables(t16 ? table.table_gemm_t16 : table.table_gemm_t2)) {
+  if (Gemm gemm = product_by_tables(table, format)) {
     products.push_back(std::move(gemm));
   }
   return products;

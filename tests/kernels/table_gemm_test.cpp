@@ -10,13 +10,30 @@ namespace {
 
 using reference::GuardedBuffer;
 using reference::kTile16;
+using reference::kTile16p;
 using reference::kTile2;
 using reference::TileFormat;
 
 class TableGemm : public EachTable {
  protected:
-  Gemm gemm(const TileFormat& format) const {
-    return by_tables(format.base == 3 ? kernels().table_gemm_t16 : kernels().table_gemm_t2);
+  /// The sums of a product in every format that the table looks up.
+  void expect_sums(const std::vector<std::int8_t>& codes, const std::vector<std::int8_t>& trits,
+                   std::size_t inputs) const {
+    for (const TileFormat& format : {kTile16, kTile2, kTile16p}) {
+      const Gemm gemm = product_by_tables(kernels(), format);
+      if (!gemm) continue;
+      const GemmProblem problem(codes, trits, inputs, format);
+      GuardedBuffer<std::int32_t> sums(problem.tokens * problem.rows);
+      kernels::TernaryGemm call = problem.describe();
+      call.sums = sums.data();
+      gemm(call, problem.first_tokens(problem.tokens));
+      for (std::size_t i = 0; i < sums.size(); ++i) {
+        ASSERT_EQ(sums[i], problem.expected[i])
+            << "token " << i / problem.rows << " of " << problem.tokens << ", row "
+            << i % problem.rows << " of " << problem.rows << ", " << problem.steps << " steps of "
+            << format.step_inputs << " inputs, permuted " << format.permuted;
+      }
+    }
   }
 };
 
@@ -26,25 +43,11 @@ std::vector<const kernels::KernelTable*> tables_that_look_up() {
   return tables;
 }
 
-void expect_sums(const Gemm& gemm, const GemmProblem& problem) {
-  GuardedBuffer<std::int32_t> sums(problem.tokens * problem.rows);
-  kernels::TernaryGemm call = problem.describe();
-  call.sums = sums.data();
-  gemm(call, problem.first_tokens(problem.tokens));
-  for (std::size_t i = 0; i < sums.size(); ++i) {
-    ASSERT_EQ(sums[i], problem.expected[i])
-        << "token " << i / problem.rows << " of " << problem.tokens << ", row " << i % problem.rows
-        << " of " << problem.rows << ", " << problem.steps << " steps";
-  }
-}
-
 TEST_P(TableGemm, BlocksOfTokens) {
   const auto trits = reference::random_trits(33 * 90, 1);
-  for (const std::size_t tokens : {1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97}) {
+  for (const std::size_t tokens : {1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97}) {
     const auto codes = reference::random_int8(tokens * 90, -127, 127, 2);
-    for (const auto format : {kTile16, kTile2}) {
-      ASSERT_NO_FATAL_FAILURE(expect_sums(gemm(format), GemmProblem(codes, trits, 90, format)));
-    }
+    ASSERT_NO_FATAL_FAILURE(expect_sums(codes, trits, 90));
   }
 }
 
@@ -57,22 +60,31 @@ TEST_P(TableGemm, RunsOfStepsBetweenWidenings) {
       trits.resize(2 * inputs, -1);
       const auto any = reference::random_trits(31 * inputs, 3);
       trits.insert(trits.end(), any.begin(), any.end());
-      for (const auto format : {kTile16, kTile2}) {
-        ASSERT_NO_FATAL_FAILURE(
-            expect_sums(gemm(format), GemmProblem(codes, trits, inputs, format)));
-      }
+      ASSERT_NO_FATAL_FAILURE(expect_sums(codes, trits, inputs));
     }
   }
 }
 
 TEST_P(TableGemm, MoreRowsThanOnePassServes) {
-  constexpr std::size_t kRowsOfAPass = kernels::kTablePanels * 32;
+  const std::size_t rows_of_a_pass = kernels().table_gemm_panels.most * 32;
   for (const std::size_t rows :
-       {kRowsOfAPass - 1, kRowsOfAPass, kRowsOfAPass + 1, 2 * kRowsOfAPass + 33}) {
+       {rows_of_a_pass - 1, rows_of_a_pass, rows_of_a_pass + 1, 2 * rows_of_a_pass + 33}) {
     const auto codes = reference::random_int8(33 * 41, -127, 127, 4);
     const auto trits = reference::random_trits(rows * 41, 5);
-    for (const auto format : {kTile16, kTile2}) {
-      ASSERT_NO_FATAL_FAILURE(expect_sums(gemm(format), GemmProblem(codes, trits, 41, format)));
+    ASSERT_NO_FATAL_FAILURE(expect_sums(codes, trits, 41));
+  }
+}
+
+// Where part of the panels is multiplied beside the lookups: any share of panels, of groups of
+// eight tokens, and of steps, odd ones too.
+TEST_P(TableGemm, EveryShareOfPanels) {
+  for (const std::size_t panels : {1, 2, 3, 5, 9}) {
+    for (const std::size_t tokens : {8, 23, 24, 32}) {
+      for (const std::size_t inputs : {20, 61, 260}) {
+        const auto codes = reference::random_int8(tokens * inputs, -127, 127, 6);
+        const auto trits = reference::random_trits(panels * 32 * inputs, 7);
+        ASSERT_NO_FATAL_FAILURE(expect_sums(codes, trits, inputs));
+      }
     }
   }
 }
