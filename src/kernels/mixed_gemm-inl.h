@@ -35,20 +35,23 @@ static_assert(kPanelRegisters == kRegistersAtOnce);
 /// Panels of a pass: at most kTablePanels of them are looked up.
 constexpr std::size_t kMixedPanels = 2 * kTablePanels;
 
-/// The dot products of one panel with the kMaxTokens tokens from `token` on, as far as they are.
+/// The dot products of a block with whole groups of kMaxTokens tokens: one panel and group after
+/// the other, as far as they are.
 struct DotProducts {
-  std::size_t panel;
-  std::size_t token;
-  std::size_t steps_left;
-  const std::uint8_t* step_bytes;
+  GemmBlock block;
+  std::size_t panel, token;
+  std::size_t steps_left;          ///< of this panel and group; 0: all is done
+  const std::uint8_t* step_bytes;  ///< of the next step
   const std::int8_t* codes;
   alignas(64) PanelSums sums[kMaxTokens];
 };
 
-inline void begin_dots(const TernaryGemm& gemm, std::size_t panel, std::size_t token,
-                       DotProducts& dots) {
+inline void begin_group(const TernaryGemm& gemm, std::size_t panel, std::size_t token,
+                        DotProducts& dots) {
   dots.panel = panel;
   dots.token = token;
+  dots.steps_left = 0;
+  if (panel == dots.block.last_panel) return;
   dots.steps_left = gemm.steps;
   dots.step_bytes = gemm.tiles + panel * gemm.steps * kPanelStepBytes;
   dots.codes = gemm.codes + token * gemm.code_stride;
@@ -56,10 +59,16 @@ inline void begin_dots(const TernaryGemm& gemm, std::size_t panel, std::size_t t
   for (std::size_t m = 0; m < kMaxTokens; ++m) prefetch_results(gemm, panel, token + m);
 }
 
-inline void store_dots(const TernaryGemm& gemm, DotProducts& dots) {
+/// Stores what is complete and begins what comes next.
+inline void end_group(const TernaryGemm& gemm, DotProducts& dots) {
   for (std::size_t m = 0; m < kMaxTokens; ++m) {
     subtract_code_sum(gemm.code_sums[dots.token + m], dots.sums[m]);
     store_panel_sums(dots.sums[m], gemm, dots.token + m, dots.panel);
+  }
+  if (dots.token + kMaxTokens != dots.block.last_token) {
+    begin_group(gemm, dots.panel, dots.token + kMaxTokens, dots);
+  } else {
+    begin_group(gemm, dots.panel + 1, dots.block.first_token, dots);
   }
 }
 
@@ -71,13 +80,19 @@ struct TableStep {
   RunEnds run;
 };
 
-/// Field i of a step of dot products.
+/// Field i of a step of dot products. The codes of the second half of the tokens are named apart,
+/// so that the stride and its triple reach all.
 template <TileLayout layout>
 [[gnu::always_inline]] inline void dot_field_of_tokens(
     RowSums (&sums)[kMaxTokens][kPanelRegisters], const Trits<layout> (&trits)[kPanelRegisters],
-    std::size_t i, const std::int8_t* codes, std::size_t code_stride) {
-  unrolled<kMaxTokens>(
-      [&](std::size_t m) { dot_field<layout>(sums[m], trits, i, codes + m * code_stride); });
+    std::size_t i, const std::int8_t* codes, const std::int8_t* far_codes,
+    std::size_t code_stride) {
+  constexpr std::size_t kNear = kMaxTokens / 2;
+  unrolled<kMaxTokens>([&](std::size_t m) {
+    const std::int8_t* token_codes =
+        m < kNear ? codes + m * code_stride : far_codes + (m - kNear) * code_stride;
+    dot_field<layout>(sums[m], trits, i, token_codes);
+  });
 }
 
 /// Looks up the rows of the units [first, last), kPanelUnits a panel, and with each of them does a
@@ -96,6 +111,7 @@ template <TileLayout layout, bool with_dots, bool within_run>
   }
   const std::uint8_t* dot_bytes = dots.step_bytes;
   const std::int8_t* codes = dots.codes;
+  const std::int8_t* far_codes = codes + kMaxTokens / 2 * code_stride;
   for (std::size_t unit = first; unit < last; ++unit) {
     const std::size_t panel = unit / kPanelUnits;
     if (unit % kPanelUnits == 0 && panel + 1 < step.panels) {
@@ -104,26 +120,28 @@ template <TileLayout layout, bool with_dots, bool within_run>
                                                    kPrefetchPanels * step.panel_bytes);
       find_entries<layout>(next, scratch.entries[(panel + 1) % 2]);
     }
-    const TableEntries& entries = scratch.entries[panel % 2];
-    const std::size_t unit_row = unit % kPanelUnits * kUnitRows;
+    const std::uint64_t* entries =
+        scratch.entries[panel % 2].of_row + unit % kPanelUnits * kUnitRows;
+    const TableSums table_sums = sums_from(unit * kUnitRows, scratch);
     Trits<layout> trits[kPanelRegisters];
     if constexpr (with_dots) {
-      prefetch_lines<kPanelStepBytes, kFirstLevel>(reinterpret_cast<std::uintptr_t>(dot_bytes) +
-                                                   8 * kPanelStepBytes);
       unrolled<kPanelRegisters>(
           [&](std::size_t v) { trits[v] = decode<layout>(dot_bytes + v * 4 * kRowLanes); });
     }
     unrolled<kUnitRows>([&](std::size_t row) __attribute__((always_inline)) {
-      look_up_row<layout>(entries, panel * kPanelRows, unit_row + row,
-                          within_run ? RunEnds{} : step.run, scratch);
+      look_up_row<layout>(entries, row, within_run ? RunEnds{} : step.run, scratch.tables[0][0],
+                          table_sums);
       unrolled<kFields>([&](std::size_t i) __attribute__((always_inline)) {
         if (with_dots && i * kUnitRows / kFields == row) {
-          dot_field_of_tokens<layout>(sums, trits, i, codes, code_stride);
+          dot_field_of_tokens<layout>(sums, trits, i, codes, far_codes, code_stride);
         }
       });
     });
     dot_bytes += kPanelStepBytes;
     codes += TileGeometry<layout>::kStepInputs;
+    far_codes += TileGeometry<layout>::kStepInputs;
+    // Unknown again, so that GCC 12 keeps no multiples of it, for which registers lack.
+    asm("" : "+r"(code_stride), "+r"(far_codes));
   }
   if constexpr (with_dots) {
     dots.step_bytes = dot_bytes;
@@ -135,63 +153,58 @@ template <TileLayout layout, bool with_dots, bool within_run>
   }
 }
 
+/// Looks up one step of all rows, beside dot products as long as there are any.
+template <TileLayout layout>
+void look_up_step(const TernaryGemm& gemm, const GemmBlock& block, std::size_t step,
+                  TableScratch& scratch, DotProducts& dots) {
+  const TableStep table_step = {
+      .step_bytes = gemm.tiles + (block.first_panel * gemm.steps + step) * kPanelStepBytes,
+      .panel_bytes = gemm.steps * kPanelStepBytes,
+      .panels = block.last_panel - block.first_panel,
+      .run = run_ends<layout>(step, gemm.steps)};
+  build_tables<layout>(gemm, block, step, scratch);
+  find_entries<layout>(table_step.step_bytes, scratch.entries[0]);
+  const auto look_up_beside_dots = table_step.run.begins || table_step.run.ends
+                                       ? look_up_units<layout, true, false>
+                                       : look_up_units<layout, true, true>;
+  const std::size_t units = table_step.panels * kPanelUnits;
+  std::size_t unit = 0;
+  while (unit != units && dots.steps_left != 0) {
+    const std::size_t count = units - unit < dots.steps_left ? units - unit : dots.steps_left;
+    look_up_beside_dots(table_step, unit, unit + count, gemm.code_stride, scratch, dots);
+    unit += count;
+    dots.steps_left -= count;
+    if (dots.steps_left == 0) end_group(gemm, dots);
+  }
+  look_up_units<layout, false, false>(table_step, unit, units, gemm.code_stride, scratch, dots);
+}
+
 /// At most kTableTokens tokens and kMixedPanels panels.
 template <TileLayout layout>
 void multiply_mixed(const TernaryGemm& gemm, const GemmBlock& block, TableScratch& scratch) {
-  const std::size_t tokens = block.last_token - block.first_token;
-  const std::size_t groups = tokens / kMaxTokens;
   const std::size_t panels = block.last_panel - block.first_panel;
-  // A panel's lookups take kPanelUnits units a step, its dot products one for each group of tokens:
-  // with that many panels either way both end together.
-  const std::size_t dot_panels =
-      panels * kPanelUnits / (kPanelUnits + (tokens + kMaxTokens - 1) / kMaxTokens);
-  const GemmBlock looked_up = {block.first_panel, block.last_panel - dot_panels, block.first_token,
-                               block.last_token};
-  const std::size_t table_panels = panels - dot_panels;
-  const std::size_t rows = table_panels * kPanelRows;
-  __builtin_memset(scratch.wide_sums, 0, rows * sizeof *scratch.wide_sums);
-  std::size_t dot_steps = dot_panels * groups * gemm.steps;
+  const std::size_t tokens = block.last_token - block.first_token;
+  const std::size_t groups = (tokens + kMaxTokens - 1) / kMaxTokens;
+  // At each step a panel's lookups take kPanelUnits units, its dot products one a group: cut so,
+  // both parts end together.
+  const std::size_t middle = block.last_panel - panels * kPanelUnits / (kPanelUnits + groups);
+  const std::size_t last_group_end = block.last_token - tokens % kMaxTokens;
+  const GemmBlock looked_up = {block.first_panel, middle, block.first_token, block.last_token};
+
   DotProducts dots;
-  if (dot_steps != 0) begin_dots(gemm, looked_up.last_panel, block.first_token, dots);
-  TableStep table_step = {gemm.tiles + block.first_panel * gemm.steps * kPanelStepBytes,
-                          gemm.steps * kPanelStepBytes,
-                          table_panels,
-                          {}};
+  dots.block = {middle, block.last_panel, block.first_token, last_group_end};
+  const bool any_group = last_group_end != block.first_token;
+  begin_group(gemm, any_group ? middle : block.last_panel, block.first_token, dots);
+
+  const std::size_t rows = (middle - block.first_panel) * kPanelRows;
+  __builtin_memset(scratch.wide_sums, 0, rows * sizeof *scratch.wide_sums);
   for (std::size_t step = 0; step < gemm.steps; ++step) {
-    build_tables<layout>(gemm, block, step, scratch);
-    table_step.run = run_ends<layout>(step, gemm.steps);
-    find_entries<layout>(table_step.step_bytes, scratch.entries[0]);
-    std::size_t unit = 0;
-    const std::size_t units = table_panels * kPanelUnits;
-    while (unit != units && dot_steps != 0) {
-      const std::size_t count = units - unit < dots.steps_left ? units - unit : dots.steps_left;
-      if (table_step.run.begins || table_step.run.ends)
-        look_up_units<layout, true, false>(table_step, unit, unit + count, gemm.code_stride,
-                                           scratch, dots);
-      else
-        look_up_units<layout, true, true>(table_step, unit, unit + count, gemm.code_stride, scratch,
-                                          dots);
-      unit += count;
-      dot_steps -= count;
-      dots.steps_left -= count;
-      if (dots.steps_left == 0) {
-        store_dots(gemm, dots);
-        const bool same_panel = dots.token + 2 * kMaxTokens <= block.last_token;
-        if (dot_steps != 0) {
-          begin_dots(gemm, same_panel ? dots.panel : dots.panel + 1,
-                     same_panel ? dots.token + kMaxTokens : block.first_token, dots);
-        }
-      }
-    }
-    look_up_units<layout, false, false>(table_step, unit, units, gemm.code_stride, scratch, dots);
-    table_step.step_bytes += kPanelStepBytes;
+    look_up_step<layout>(gemm, looked_up, step, scratch, dots);
   }
-  for (std::size_t panel = 0; panel < table_panels; ++panel) {
-    store_panel(gemm, looked_up, block.first_panel + panel, scratch.wide_sums + panel * kPanelRows);
-  }
-  for (std::size_t panel = looked_up.last_panel; panel < block.last_panel; ++panel) {
-    multiply_remainder<false, layout, kMaxTokens - 1>(
-        gemm, panel, block.first_token + groups * kMaxTokens, tokens % kMaxTokens);
+  store_panels(gemm, looked_up, scratch);
+  for (std::size_t panel = middle; panel < block.last_panel; ++panel) {
+    multiply_remainder<false, layout, kMaxTokens - 1>(gemm, panel, last_group_end,
+                                                      block.last_token - last_group_end);
   }
 }
 

@@ -112,6 +112,16 @@ struct RunEnds {
   bool begins, ends;
 };
 
+/// Where the sums of some rows begin.
+struct TableSums {
+  TokenWords* narrow;
+  std::int32_t (*wide)[kTableTokens];
+};
+
+inline TableSums sums_from(std::size_t row, TableScratch& scratch) {
+  return {scratch.narrow_sums + row, scratch.wide_sums + row};
+}
+
 template <TileLayout layout>
 inline RunEnds run_ends(std::size_t step, std::size_t steps) {
   return {step % kWideningSteps<layout> == 0,
@@ -121,35 +131,38 @@ inline RunEnds run_ends(std::size_t step, std::size_t steps) {
 inline std::size_t entry_offset(const TableOffsets& offsets, std::size_t row, std::size_t table) {
   return table < 4 ? offsets.of_bytes[row][table] : offsets.of_top_fields[row];
 }
-inline std::size_t entry_offset(const TableEntries& entries, std::size_t row, std::size_t table) {
-  return ((entries.of_row[row] >> (8 * table)) & 0xff) * kTableTokens;
+/// By the words of TableEntries.
+inline std::size_t entry_offset(const std::uint64_t* entries, std::size_t row, std::size_t table) {
+  return ((entries[row] >> (8 * table)) & 0xff) * kTableTokens;
 }
 
-/// Adds to the sums of row `row` of a panel, which begins at first_row, the entries of its trits.
+/// Adds to a row's sums the entries of its trits. `row` counts from where the places and the sums
+/// of some rows begin.
 template <TileLayout layout, class Places>
-[[gnu::always_inline]] inline void look_up_row(const Places& places, std::size_t first_row,
-                                               std::size_t row, const RunEnds& run,
-                                               TableScratch& scratch) {
-  std::int16_t* narrow_sums = scratch.narrow_sums[first_row + row];
-  Words sum = run.begins ? zero_words() : load(narrow_sums);
+[[gnu::always_inline]] inline void look_up_row(const Places& places, std::size_t row,
+                                               const RunEnds& run, const std::int16_t* tables,
+                                               const TableSums& sums) {
+  Words sum = run.begins ? zero_words() : load(sums.narrow[row]);
   for (std::size_t table = 0; table < kStepTables<layout>; ++table) {
-    sum = add(sum, load(scratch.tables[table][0] + entry_offset(places, row, table)));
+    constexpr std::size_t kTableWords = kTableEntries * kTableTokens;
+    sum = add(sum, load(tables + (table * kTableWords + entry_offset(places, row, table))));
   }
   if (run.ends) {
-    add_words(scratch.wide_sums[first_row + row], sum);
+    add_words(sums.wide[row], sum);
   } else {
-    store(narrow_sums, sum);
+    store(sums.narrow[row], sum);
   }
 }
 
-/// One step of a panel.
+/// One step of a panel whose rows' sums begin at first_row.
 template <TileLayout layout>
 inline void look_up_panel(const std::uint8_t* step_bytes, std::size_t first_row, const RunEnds& run,
                           TableScratch& scratch) {
   TableOffsets offsets;
   table_offsets<layout>(step_bytes, offsets);
+  const TableSums sums = sums_from(first_row, scratch);
   for (std::size_t row = 0; row < kPanelRows; ++row) {
-    look_up_row<layout>(offsets, first_row, row, run, scratch);
+    look_up_row<layout>(offsets, row, run, scratch.tables[0][0], sums);
   }
 }
 
@@ -173,16 +186,18 @@ inline void transpose_sums(const std::int32_t (*by_row)[kTableTokens], PanelSums
   }
 }
 
-inline void store_panel(const TernaryGemm& gemm, const GemmBlock& block, std::size_t panel,
-                        const std::int32_t (*wide_sums)[kTableTokens]) {
-  const bool is_last = panel + 1 == block.last_panel;
-  for (std::size_t token = block.first_token; !is_last && token < block.last_token; ++token) {
-    prefetch_results(gemm, panel + 1, token);
-  }
-  PanelSums sums[kTableTokens];
-  transpose_sums(wide_sums, sums);
-  for (std::size_t token = block.first_token; token < block.last_token; ++token) {
-    store_panel_sums(sums[token - block.first_token], gemm, token, panel);
+/// The results of a block whose wide sums are complete.
+inline void store_panels(const TernaryGemm& gemm, const GemmBlock& block,
+                         const TableScratch& scratch) {
+  for (std::size_t panel = block.first_panel; panel < block.last_panel; ++panel) {
+    for (std::size_t token = block.first_token; token < block.last_token; ++token) {
+      if (panel + 1 < block.last_panel) prefetch_results(gemm, panel + 1, token);
+    }
+    PanelSums sums[kTableTokens];
+    transpose_sums(scratch.wide_sums + (panel - block.first_panel) * kPanelRows, sums);
+    for (std::size_t token = block.first_token; token < block.last_token; ++token) {
+      store_panel_sums(sums[token - block.first_token], gemm, token, panel);
+    }
   }
 }
 
@@ -205,9 +220,7 @@ void multiply_by_tables(const TernaryGemm& gemm, const GemmBlock& block, TableSc
       look_up_panel<layout>(step_bytes, panel * kPanelRows, run, scratch);
     }
   }
-  for (std::size_t panel = 0; panel < panels; ++panel) {
-    store_panel(gemm, block, block.first_panel + panel, scratch.wide_sums + panel * kPanelRows);
-  }
+  store_panels(gemm, block, scratch);
 }
 
 /// A block of any size as passes of at most `pass_panels` panels and kTableTokens tokens.
