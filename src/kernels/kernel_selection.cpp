@@ -57,7 +57,10 @@ bool is_intel() {
 #endif
 }
 
-/// 19h are Zen 3 and Zen 4, 1Ah is Zen 5; 0 if not AMD's.
+constexpr unsigned kZen3And4 = 0x19;  // only Zen 4 has AVX-512
+constexpr unsigned kZen5 = 0x1a;
+
+/// 0 if not AMD's.
 unsigned amd_family() {
 #if defined(__x86_64__)
   static const unsigned family = [] {
@@ -108,19 +111,19 @@ decltype(KernelTable::gemm_t2) gemm_kernel(const KernelTable& table, TileLayout 
 decltype(KernelTable::table_gemm_t2) table_gemm_kernel(const KernelTable& table,
                                                        TileLayout layout) {
   // Beside dot products where a core does one of 512 bits a cycle: Zen 4. Two are faster alone.
-  const bool slower = table.isa == Isa::avx512 && amd_family() != 0x19;
+  const bool slower = table.isa == Isa::avx512 && amd_family() != kZen3And4;
   if (slower || table.table_gemm_least_tokens == kNeverByTables) return nullptr;
   return layout == TileLayout::t16  ? table.table_gemm_t16
          : layout == TileLayout::t2 ? table.table_gemm_t2
                                     : table.table_gemm_t16p;
 }
 
-// Measured on Emerald Rapids and on Zen 5 (docs/performance.md); other CPUs keep what they had.
-// Intel's prefetchers stop at the end of a 4 KB page: software asks four pages ahead. Zen 5's lose
-// the tiles among the codes of several tokens.
+// Measured on Emerald Rapids, Zen 4 and Zen 5 (docs/performance.md); other CPUs keep what they had.
+// Intel's prefetchers stop at the end of a 4 KB page: software asks four pages ahead. AMD's lose the
+// tiles among the codes of several tokens.
 std::size_t tile_prefetch() {
-  if (is_intel()) return 16384;
-  return amd_family() == 0x1a ? 8192 : 0;
+  if (is_intel() || amd_family() == kZen3And4) return 16384;
+  return amd_family() == kZen5 ? 8192 : 0;
 }
 
 // Zen 5 was slower with it.
