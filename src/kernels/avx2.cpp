@@ -337,6 +337,11 @@ inline Words add(Words a, Words b) {
 inline Words subtract(Words a, Words b) {
   return {_mm256_sub_epi16(a.low, b.low), _mm256_sub_epi16(a.high, b.high)};
 }
+inline Words magnitudes(Words x) { return {_mm256_abs_epi16(x.low), _mm256_abs_epi16(x.high)}; }
+inline bool any_negative(Words x) {
+  constexpr int kSigns = static_cast<int>(0xaaaaaaaaU);  // of the higher bytes
+  return (_mm256_movemask_epi8(_mm256_or_si256(x.low, x.high)) & kSigns) != 0;
+}
 inline void add_words(std::int32_t* sums, Words x) {
   const __m128i quarters[4] = {_mm256_castsi256_si128(x.low), _mm256_extracti128_si256(x.low, 1),
                                _mm256_castsi256_si128(x.high), _mm256_extracti128_si256(x.high, 1)};

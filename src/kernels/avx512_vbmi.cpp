@@ -31,6 +31,8 @@ inline void store(std::int16_t* p, Words x) { _mm512_store_si512(p, x.v); }
 inline Words zero_words() { return {_mm512_setzero_si512()}; }
 inline Words add(Words a, Words b) { return {_mm512_add_epi16(a.v, b.v)}; }
 inline Words subtract(Words a, Words b) { return {_mm512_sub_epi16(a.v, b.v)}; }
+inline Words magnitudes(Words x) { return {_mm512_abs_epi16(x.v)}; }
+inline bool any_negative(Words x) { return _mm512_movepi16_mask(x.v) != 0; }
 inline void add_words(std::int32_t* sums, Words x) {
   const __m256i halves[2] = {_mm512_castsi512_si256(x.v), _mm512_extracti64x4_epi64(x.v, 1)};
   for (int i = 0; i < 2; ++i) {

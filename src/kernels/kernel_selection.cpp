@@ -119,8 +119,8 @@ decltype(KernelTable::table_gemm_t2) table_gemm_kernel(const KernelTable& table,
 }
 
 // Measured on Emerald Rapids, Zen 4 and Zen 5 (docs/performance.md); other CPUs keep what they had.
-// Intel's prefetchers stop at the end of a 4 KB page: software asks four pages ahead. AMD's lose the
-// tiles among the codes of several tokens.
+// Intel's prefetchers stop at the end of a 4 KB page: software asks four pages ahead. AMD's lose
+// the tiles among the codes of several tokens.
 std::size_t tile_prefetch() {
   if (is_intel() || amd_family() == kZen3And4) return 16384;
   return amd_family() == kZen5 ? 8192 : 0;

@@ -77,7 +77,6 @@ struct TableStep {
   const std::uint8_t* step_bytes;  ///< of the first panel
   std::size_t panel_bytes;         ///< from one panel to the next
   std::size_t panels;
-  RunEnds run;
 };
 
 /// Field i of a step of dot products. The codes of the second half of the tokens are named apart,
@@ -97,7 +96,7 @@ template <TileLayout layout>
 
 /// Looks up the rows of the units [first, last), kPanelUnits a panel, and with each of them does a
 /// step of dot products, if any.
-template <TileLayout layout, bool with_dots, bool within_run>
+template <TileLayout layout, bool with_dots, bool widens>
 [[gnu::noinline]] void look_up_units(const TableStep& step, std::size_t first, std::size_t last,
                                      std::size_t code_stride, TableScratch& scratch,
                                      DotProducts& dots) {
@@ -129,8 +128,7 @@ template <TileLayout layout, bool with_dots, bool within_run>
           [&](std::size_t v) { trits[v] = decode<layout>(dot_bytes + v * 4 * kRowLanes); });
     }
     unrolled<kUnitRows>([&](std::size_t row) __attribute__((always_inline)) {
-      look_up_row<layout>(entries, row, within_run ? RunEnds{} : step.run, scratch.tables[0][0],
-                          table_sums);
+      look_up_row<layout>(entries, row, widens, scratch.tables[0][0], table_sums);
       unrolled<kFields>([&](std::size_t i) __attribute__((always_inline)) {
         if (with_dots && i * kUnitRows / kFields == row) {
           dot_field_of_tokens<layout>(sums, trits, i, codes, far_codes, code_stride);
@@ -154,29 +152,25 @@ template <TileLayout layout, bool with_dots, bool within_run>
 }
 
 /// Looks up one step of all rows, beside dot products as long as there are any.
-template <TileLayout layout>
+template <TileLayout layout, bool widens>
 void look_up_step(const TernaryGemm& gemm, const GemmBlock& block, std::size_t step,
                   TableScratch& scratch, DotProducts& dots) {
   const TableStep table_step = {
       .step_bytes = gemm.tiles + (block.first_panel * gemm.steps + step) * kPanelStepBytes,
       .panel_bytes = gemm.steps * kPanelStepBytes,
-      .panels = block.last_panel - block.first_panel,
-      .run = run_ends<layout>(step, gemm.steps)};
-  build_tables<layout>(gemm, block, step, scratch);
+      .panels = block.last_panel - block.first_panel};
   find_entries<layout>(table_step.step_bytes, scratch.entries[0]);
-  const auto look_up_beside_dots = table_step.run.begins || table_step.run.ends
-                                       ? look_up_units<layout, true, false>
-                                       : look_up_units<layout, true, true>;
   const std::size_t units = table_step.panels * kPanelUnits;
   std::size_t unit = 0;
   while (unit != units && dots.steps_left != 0) {
     const std::size_t count = units - unit < dots.steps_left ? units - unit : dots.steps_left;
-    look_up_beside_dots(table_step, unit, unit + count, gemm.code_stride, scratch, dots);
+    look_up_units<layout, true, widens>(table_step, unit, unit + count, gemm.code_stride, scratch,
+                                        dots);
     unit += count;
     dots.steps_left -= count;
     if (dots.steps_left == 0) end_group(gemm, dots);
   }
-  look_up_units<layout, false, false>(table_step, unit, units, gemm.code_stride, scratch, dots);
+  look_up_units<layout, false, widens>(table_step, unit, units, gemm.code_stride, scratch, dots);
 }
 
 /// At most kTableTokens tokens and kMixedPanels panels.
@@ -196,10 +190,15 @@ void multiply_mixed(const TernaryGemm& gemm, const GemmBlock& block, TableScratc
   const bool any_group = last_group_end != block.first_token;
   begin_group(gemm, any_group ? middle : block.last_panel, block.first_token, dots);
 
-  const std::size_t rows = (middle - block.first_panel) * kPanelRows;
-  __builtin_memset(scratch.wide_sums, 0, rows * sizeof *scratch.wide_sums);
+  clear_sums((middle - block.first_panel) * kPanelRows, scratch);
+  Words reach = zero_words();
   for (std::size_t step = 0; step < gemm.steps; ++step) {
-    look_up_step<layout>(gemm, looked_up, step, scratch, dots);
+    const Words more = build_tables<layout>(gemm, looked_up, step, scratch);
+    if (must_widen(more, reach)) {
+      look_up_step<layout, true>(gemm, looked_up, step, scratch, dots);
+    } else {
+      look_up_step<layout, false>(gemm, looked_up, step, scratch, dots);
+    }
   }
   store_panels(gemm, looked_up, scratch);
   for (std::size_t panel = middle; panel < block.last_panel; ++panel) {

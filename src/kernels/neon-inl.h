@@ -307,6 +307,15 @@ inline Words subtract(Words a, const Words& b) {
   for (int i = 0; i < 4; ++i) a.quarter[i] = vsubq_s16(a.quarter[i], b.quarter[i]);
   return a;
 }
+inline Words magnitudes(Words x) {
+  for (int16x8_t& quarter : x.quarter) quarter = vabsq_s16(quarter);
+  return x;
+}
+inline bool any_negative(const Words& x) {
+  const int16x8_t halves[] = {vorrq_s16(x.quarter[0], x.quarter[1]),
+                              vorrq_s16(x.quarter[2], x.quarter[3])};
+  return vminvq_s16(vorrq_s16(halves[0], halves[1])) < 0;
+}
 inline void add_words(std::int32_t* sums, const Words& x) {
   for (int i = 0; i < 4; ++i) {
     std::int32_t* p = sums + 8 * i;

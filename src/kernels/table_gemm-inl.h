@@ -9,11 +9,13 @@
 // for the fields left over, one per byte: inputs 16 to 19. An entry's index is Σ (w_i + 1) 3^i.
 //
 // Entries and their sums are int16 and need no correction for the digits' offset: entries sum the
-// trits themselves. One lies within 4 * 128, so after kWideningSteps they move to int32.
+// trits themselves. Whatever the trits, a token's sum lies within the sum of its codes' magnitudes:
+// before that exceeds int16, sums move to int32.
 //
 // An ISA file defines before it includes this header:
 //   Words                     32 int16 lanes, lane = token
 //   load(const int16_t*), store(int16_t*, Words), zero_words(), add, subtract
+//   magnitudes(Words), any_negative(Words)     of int16 lanes
 //   add_words(int32_t* sums, Words)            sums[lane] += word
 //   RowSums, load_sums(const int32_t*), store(int32_t*, RowSums)    kRowLanes int32
 //   interleave_low, interleave_high(RowSums a, RowSums b)           halves of a0 b0 a1 b1 ...
@@ -36,9 +38,6 @@ namespace {
 
 template <TileLayout layout>
 inline constexpr std::size_t kStepTables = TileGeometry<layout>::kStepInputs / kTableInputs;
-template <TileLayout layout>
-inline constexpr std::size_t kWideningSteps = 32767 / (kStepTables<layout> * kTableInputs * 128);
-static_assert(kWideningSteps<TileLayout::t16> == 12 && kWideningSteps<TileLayout::t2> == 15);
 static_assert(kStepTables<TileLayout::t16> <= kMostStepTables);
 static_assert(kTableTokens * kTableEntries < 65536);  // offsets are uint16
 
@@ -93,9 +92,10 @@ inline void load_step(const TernaryGemm& gemm, const GemmBlock& block, std::size
   }
 }
 
+/// Returns the sums of the step's magnitudes.
 template <TileLayout layout>
-inline void build_tables(const TernaryGemm& gemm, const GemmBlock& block, std::size_t step,
-                         TableScratch& scratch) {
+inline Words build_tables(const TernaryGemm& gemm, const GemmBlock& block, std::size_t step,
+                          TableScratch& scratch) {
   Words codes[TileGeometry<layout>::kStepInputs];
   load_step<layout>(gemm, block, step, codes);
   for (std::size_t table = 0; table < kStepTables<layout>; ++table) {
@@ -105,12 +105,21 @@ inline void build_tables(const TernaryGemm& gemm, const GemmBlock& block, std::s
     }
     build_table(x, scratch.tables[table]);
   }
+  Words reach = zero_words();
+  for (const Words& x : codes) reach = add(reach, magnitudes(x));
+  return reach;
 }
 
-/// Whether a step begins a run, with narrow sums of zero, and whether it ends one by widening them.
-struct RunEnds {
-  bool begins, ends;
-};
+/// Whether narrow sums must be widened before a step that may take them `more` further from zero
+/// than they can be, `reach`; updates that.
+inline bool must_widen(const Words& more, Words& reach) {
+  constexpr std::size_t kMostOfStep = kMostStepTables * kTableInputs * 128;
+  static_assert(32767 + kMostOfStep < 65536);  // what exceeds int16 looks negative
+  const Words sum = add(reach, more);
+  const bool widens = any_negative(sum);
+  reach = widens ? more : sum;
+  return widens;
+}
 
 /// Where the sums of some rows begin.
 struct TableSums {
@@ -122,10 +131,9 @@ inline TableSums sums_from(std::size_t row, TableScratch& scratch) {
   return {scratch.narrow_sums + row, scratch.wide_sums + row};
 }
 
-template <TileLayout layout>
-inline RunEnds run_ends(std::size_t step, std::size_t steps) {
-  return {step % kWideningSteps<layout> == 0,
-          (step + 1) % kWideningSteps<layout> == 0 || step + 1 == steps};
+inline void clear_sums(std::size_t rows, TableScratch& scratch) {
+  __builtin_memset(scratch.narrow_sums, 0, rows * sizeof *scratch.narrow_sums);
+  __builtin_memset(scratch.wide_sums, 0, rows * sizeof *scratch.wide_sums);
 }
 
 inline std::size_t entry_offset(const TableOffsets& offsets, std::size_t row, std::size_t table) {
@@ -136,33 +144,32 @@ inline std::size_t entry_offset(const std::uint64_t* entries, std::size_t row, s
   return ((entries[row] >> (8 * table)) & 0xff) * kTableTokens;
 }
 
-/// Adds to a row's sums the entries of its trits. `row` counts from where the places and the sums
-/// of some rows begin.
+/// Adds to a row's narrow sums the entries of its trits. `row` counts from where the places and the
+/// sums of some rows begin.
 template <TileLayout layout, class Places>
-[[gnu::always_inline]] inline void look_up_row(const Places& places, std::size_t row,
-                                               const RunEnds& run, const std::int16_t* tables,
-                                               const TableSums& sums) {
-  Words sum = run.begins ? zero_words() : load(sums.narrow[row]);
+[[gnu::always_inline]] inline void look_up_row(const Places& places, std::size_t row, bool widens,
+                                               const std::int16_t* tables, const TableSums& sums) {
+  Words sum = load(sums.narrow[row]);
+  if (widens) {
+    add_words(sums.wide[row], sum);
+    sum = zero_words();
+  }
   for (std::size_t table = 0; table < kStepTables<layout>; ++table) {
     constexpr std::size_t kTableWords = kTableEntries * kTableTokens;
     sum = add(sum, load(tables + (table * kTableWords + entry_offset(places, row, table))));
   }
-  if (run.ends) {
-    add_words(sums.wide[row], sum);
-  } else {
-    store(sums.narrow[row], sum);
-  }
+  store(sums.narrow[row], sum);
 }
 
 /// One step of a panel whose rows' sums begin at first_row.
 template <TileLayout layout>
-inline void look_up_panel(const std::uint8_t* step_bytes, std::size_t first_row, const RunEnds& run,
+inline void look_up_panel(const std::uint8_t* step_bytes, std::size_t first_row, bool widens,
                           TableScratch& scratch) {
   TableOffsets offsets;
   table_offsets<layout>(step_bytes, offsets);
   const TableSums sums = sums_from(first_row, scratch);
   for (std::size_t row = 0; row < kPanelRows; ++row) {
-    look_up_row<layout>(offsets, row, run, scratch.tables[0][0], sums);
+    look_up_row<layout>(offsets, row, widens, scratch.tables[0][0], sums);
   }
 }
 
@@ -186,15 +193,18 @@ inline void transpose_sums(const std::int32_t (*by_row)[kTableTokens], PanelSums
   }
 }
 
-/// The results of a block whose wide sums are complete.
-inline void store_panels(const TernaryGemm& gemm, const GemmBlock& block,
-                         const TableScratch& scratch) {
+/// The results of a block whose sums are complete.
+inline void store_panels(const TernaryGemm& gemm, const GemmBlock& block, TableScratch& scratch) {
   for (std::size_t panel = block.first_panel; panel < block.last_panel; ++panel) {
     for (std::size_t token = block.first_token; token < block.last_token; ++token) {
       if (panel + 1 < block.last_panel) prefetch_results(gemm, panel + 1, token);
     }
+    const TableSums by_row = sums_from((panel - block.first_panel) * kPanelRows, scratch);
+    for (std::size_t row = 0; row < kPanelRows; ++row) {
+      add_words(by_row.wide[row], load(by_row.narrow[row]));
+    }
     PanelSums sums[kTableTokens];
-    transpose_sums(scratch.wide_sums + (panel - block.first_panel) * kPanelRows, sums);
+    transpose_sums(by_row.wide, sums);
     for (std::size_t token = block.first_token; token < block.last_token; ++token) {
       store_panel_sums(sums[token - block.first_token], gemm, token, panel);
     }
@@ -207,17 +217,17 @@ void multiply_by_tables(const TernaryGemm& gemm, const GemmBlock& block, TableSc
   const std::size_t panel_bytes = gemm.steps * kPanelStepBytes;
   const std::size_t panels = block.last_panel - block.first_panel;
   const std::uint8_t* tiles = gemm.tiles + block.first_panel * panel_bytes;
-  __builtin_memset(scratch.wide_sums, 0, panels * kPanelRows * sizeof *scratch.wide_sums);
+  clear_sums(panels * kPanelRows, scratch);
+  Words reach = zero_words();
   for (std::size_t step = 0; step < gemm.steps; ++step) {
-    build_tables<layout>(gemm, block, step, scratch);
-    const RunEnds run = run_ends<layout>(step, gemm.steps);
+    const bool widens = must_widen(build_tables<layout>(gemm, block, step, scratch), reach);
     for (std::size_t panel = 0; panel < panels; ++panel) {
       const std::uint8_t* step_bytes = tiles + panel * panel_bytes + step * kPanelStepBytes;
       if (panel + kPrefetchPanels < panels) {
         __builtin_prefetch(step_bytes + kPrefetchPanels * panel_bytes);
         __builtin_prefetch(step_bytes + kPrefetchPanels * panel_bytes + kTileBytes);
       }
-      look_up_panel<layout>(step_bytes, panel * kPanelRows, run, scratch);
+      look_up_panel<layout>(step_bytes, panel * kPanelRows, widens, scratch);
     }
   }
   store_panels(gemm, block, scratch);

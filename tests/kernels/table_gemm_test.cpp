@@ -43,6 +43,15 @@ std::vector<const kernels::KernelTable*> tables_that_look_up() {
   return tables;
 }
 
+/// Rows of nothing but 1, nothing but -1, and any.
+std::vector<std::int8_t> extreme_rows(std::size_t inputs) {
+  std::vector<std::int8_t> trits(inputs, 1);
+  trits.resize(2 * inputs, -1);
+  const auto any = reference::random_trits(31 * inputs, 3);
+  trits.insert(trits.end(), any.begin(), any.end());
+  return trits;
+}
+
 TEST_P(TableGemm, BlocksOfTokens) {
   const auto trits = reference::random_trits(33 * 90, 1);
   for (const std::size_t tokens : {1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97}) {
@@ -51,16 +60,34 @@ TEST_P(TableGemm, BlocksOfTokens) {
   }
 }
 
-// Narrow sums reach their largest magnitude: 12 steps of t16 and 15 of t2, 240 inputs.
-TEST_P(TableGemm, RunsOfStepsBetweenWidenings) {
+// Codes as large as can be move from int16 to int32 after 12 steps of t16 and 15 of t2, 240 inputs.
+TEST_P(TableGemm, LargestCodes) {
   for (const int code : {127, -127, -128}) {
     for (const std::size_t inputs : {220, 239, 240, 241, 260, 479, 480, 481, 1000}) {
       const std::vector<std::int8_t> codes(3 * inputs, static_cast<std::int8_t>(code));
-      std::vector<std::int8_t> trits(inputs, 1);
-      trits.resize(2 * inputs, -1);
-      const auto any = reference::random_trits(31 * inputs, 3);
-      trits.insert(trits.end(), any.begin(), any.end());
-      ASSERT_NO_FATAL_FAILURE(expect_sums(codes, trits, inputs));
+      ASSERT_NO_FATAL_FAILURE(expect_sums(codes, extreme_rows(inputs), inputs));
+    }
+  }
+}
+
+// Sums move when one token's magnitudes exceed 32767, wherever in a step that happens.
+TEST_P(TableGemm, SumsAtTheEndOfInt16) {
+  constexpr std::size_t kInputs = 700;
+  struct {
+    std::size_t count;
+    int code;
+    int that_fits, that_does_not;  // behind so many of that code
+  } constexpr kCases[] = {{258, 127, 1, 2}, {255, -128, -127, -128}};
+  for (const auto& [count, code, that_fits, that_does_not] : kCases) {
+    for (const std::size_t where : {258, 259, 260, 271, 272, 699}) {
+      for (const int last : {that_fits, that_does_not}) {
+        std::vector<std::int8_t> codes = reference::random_int8(33 * kInputs, -3, 3, 8);
+        std::int8_t* const token = &codes[17 * kInputs];
+        std::fill_n(token, kInputs, std::int8_t{0});
+        std::fill_n(token, count, static_cast<std::int8_t>(code));
+        token[where] = static_cast<std::int8_t>(last);
+        ASSERT_NO_FATAL_FAILURE(expect_sums(codes, extreme_rows(kInputs), kInputs));
+      }
     }
   }
 }
