@@ -65,8 +65,8 @@ void add_bench_command(CLI::App& app, Command& chosen) {
   CLI::App* command = app.add_subcommand("bench", "Measure the speed of a model, or of kernels");
   command->footer(
       R"(A model: pp is tokens/s of a prompt, tg of generation, each beside the limit that binds it, which is
-measured in the same run: tg the memory's read bandwidth (weights per token x tokens/s), pp the int8
-dot-product peak. Then where the time went: ternary projections, attention, logits, and the rest (norms, quantization,
+measured in the same run: tg the memory's read bandwidth (weights, keys and values per token x
+tokens/s), pp the int8 dot-product peak. Then where the time went: ternary projections, attention, logits, and the rest (norms, quantization,
 rotation). --synthetic needs no file.
 
 --kernels: the product of packed ternary weights (t16 and t16p: 1.6 bits each, t2: 2) and int8 codes by itself, checked

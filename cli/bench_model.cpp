@@ -49,7 +49,8 @@ struct Row {
   std::string test;  // "pp512", "tg128 @ d1024"
   int threads;
   std::vector<double> tokens_per_s;
-  double gb_per_s = 0;  // generation: weights
+  double weight_gb_per_s = 0;  ///< generation
+  double read_gb_per_s = 0;    ///< generation: with the keys and values
   /// Generation: of the read bandwidth; prompt: of the dot-product peak.
   double percent_of_limit = 0;
   ForwardTime time = {};  ///< of all samples together
@@ -98,8 +99,15 @@ class ModelBench {
       }
       return time;
     });
-    row.gb_per_s = row.mean() * static_cast<double>(model_.bytes_per_token(false)) / 1e9;
-    row.percent_of_limit = 100 * row.gb_per_s / limits_.read_gb_per_s;
+    const CacheType type = options_.model.cache_type.value_or(model_.default_cache_type());
+    double cached = 0;  // what all tokens read of the cache
+    for (std::size_t i = 0; i < tokens; ++i) {
+      cached += static_cast<double>(model_.cache_bytes_read(depth + i, type));
+    }
+    const auto weights = static_cast<double>(model_.bytes_per_token(false));
+    row.weight_gb_per_s = row.mean() * weights / 1e9;
+    row.read_gb_per_s = row.mean() * (weights + cached / static_cast<double>(tokens)) / 1e9;
+    row.percent_of_limit = 100 * row.read_gb_per_s / limits_.read_gb_per_s;
     rows.push_back(std::move(row));
   }
 
@@ -181,21 +189,22 @@ void print_markdown(const Report& report) {
             << " GB/s, dot-product peak " << format_fixed(report.limits.dot_gmac_per_s, 1)
             << " GMAC/s, measured before the tests of the last number of threads\n\n";
   std::cout
-      << "| test | threads | tokens/s | weights GB/s | % of limit | % in projections | attention "
+      << "| test | threads | tokens/s | GB/s read | % of limit | % in projections | attention "
          "| head | rest |\n"
       << "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
   for (const Row& row : report.rows) {
     std::cout << "| " << row.test << " | " << row.threads << " | " << format_fixed(row.mean(), 2)
               << " ± " << format_fixed(row.deviation(), 2) << " | "
-              << (row.gb_per_s == 0 ? "" : format_fixed(row.gb_per_s, 2)) << " | "
+              << (row.read_gb_per_s == 0 ? "" : format_fixed(row.read_gb_per_s, 2)) << " | "
               << format_fixed(row.percent_of_limit, 0) << " |";
     for (const auto& [part, percent] : shares_of(row.time)) {
       std::cout << ' ' << format_fixed(percent, 1) << " |";
     }
     std::cout << '\n';
   }
-  std::cout << "\n% of limit: tg of the read bandwidth (roofline), pp of the dot-product peak. "
-               "Rest: norms, quantization, rotation.\n";
+  std::cout
+      << "\nGB/s read: weights, keys and values. % of limit: tg of the read bandwidth (roofline), "
+         "pp of the dot-product peak. Rest: norms, quantization, rotation.\n";
 }
 
 void print_json(const Report& report) {
@@ -215,7 +224,8 @@ void print_json(const Report& report) {
                              {"tokens_per_s", row.mean()},
                              {"deviation", row.deviation()},
                              {"samples", row.tokens_per_s},
-                             {"weight_gb_per_s", row.gb_per_s},
+                             {"weight_gb_per_s", row.weight_gb_per_s},
+                             {"read_gb_per_s", row.read_gb_per_s},
                              {"percent_of_limit", row.percent_of_limit}});
     for (const auto& [part, percent] : shares_of(row.time)) {
       json["tests"].back()["percent_of_time"][part] = percent;

@@ -422,6 +422,15 @@ std::size_t Transformer::cache_bytes_per_position(CacheType type) const {
          KvLayout::kPagePositions;
 }
 
+std::size_t Transformer::cache_bytes_read(std::size_t position, CacheType type) const {
+  const std::size_t window = config_.sliding_window.value_or(position + 1);
+  std::size_t positions = 0;  // of all layers
+  for (const LayerWeights& layer : weights_.layers) {
+    positions += layer.sliding ? std::min(position + 1, window) : position + 1;
+  }
+  return positions * cache_bytes_per_position(type) / config_.num_hidden_layers;
+}
+
 ModelMemory Transformer::memory() const {
   ModelMemory memory;
   for (const LayerWeights& layer : weights_.layers) {

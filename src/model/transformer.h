@@ -74,6 +74,7 @@ class Transformer : public LanguageModel {
                                         std::optional<CacheType> type) const override;
   CacheType default_cache_type() const override;
   std::size_t cache_bytes_per_position(CacheType type) const override;
+  std::size_t cache_bytes_read(std::size_t position, CacheType type) const override;
   void forward(std::span<const SequenceStep> batch, std::span<float> logits) override;
   void hidden_states(std::span<const SequenceStep> batch, std::span<float> states) override;
   ForwardTime last_time() const override { return time_; }

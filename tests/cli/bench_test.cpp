@@ -111,6 +111,25 @@ TEST(BenchCommand, ShowsWhereTheTimeOfAModelWent) {
   }
 }
 
+TEST(BenchCommand, CountsKeysAndValuesAmongWhatATokenReads) {
+  const ProgramResult result = run_program({"bench", "--synthetic", "tiny", "-p", "0", "-n", "2",
+                                            "-d", "5", "-t", "1", "-r", "1", "-o", "json"});
+  ASSERT_EQ(result.exit_status, 0) << result.err;
+  const Json report = Json::parse(result.out);
+  const Json& test = report["tests"][0];
+  // 2 layers, 2 heads of 64 numbers, keys and values in float; the two tokens see 6 and 7 of them.
+  const double cached = 2 * 2 * 64 * 2 * 4 * 6.5;
+  const double weights = report["bytes_per_token"].get<double>();
+  const double speed = test["tokens_per_s"].get<double>();
+  EXPECT_NEAR(test["weight_gb_per_s"].get<double>(), speed * weights / 1e9,
+              1e-12 * speed * weights);
+  EXPECT_NEAR(test["read_gb_per_s"].get<double>(), speed * (weights + cached) / 1e9,
+              1e-12 * speed * weights);
+  EXPECT_NEAR(test["percent_of_limit"].get<double>(),
+              100 * test["read_gb_per_s"].get<double>() / report["read_gb_per_s"].get<double>(),
+              1e-9);
+}
+
 TEST(BenchCommand, KernelTableHasARowForEachCaseAndItsHelpExplainsTheColumns) {
   const ProgramResult result = run_program(
       {"bench", "--kernels", "--shapes", "512x640", "--tokens", "1,2,3", "-t", "1,2", "-r", "1"});
