@@ -5,25 +5,33 @@
 
 #include "kernels/prefetch-inl.h"
 #include "kernels/row_ops-inl.h"
+#include "kernels/unrolled-inl.h"
 
 namespace bitnet::kernels {
 namespace {
+
+/// A block's numbers as codes and the scale of each kLanes of them.
+template <std::size_t elements>
+struct CodesAndScales {
+  alignas(64) std::int8_t codes[elements];
+  alignas(64) float scales[elements / kLanes];
+
+  /// The kLanes numbers from i on.
+  Floats numbers(std::size_t i) const {
+    return multiply(to_floats(load_int8(codes + i)), splat(scales[i / kLanes]));
+  }
+};
 
 // float16 scale, 32 codes.
 struct Q8Block {
   static constexpr std::size_t kElements = 32;
   static constexpr std::size_t kBytes = 34;
 
-  /// Calls body(i, values) with the numbers of 16 elements from i on.
-  template <class Body>
-  static void decode(const std::byte* block, Body body) {
+  static void decode(const std::byte* block, CodesAndScales<kElements>& out) {
     std::uint16_t half;
     __builtin_memcpy(&half, block, sizeof half);
-    const Floats scale = splat(widen_f16(half));
-    const auto* codes = reinterpret_cast<const std::int8_t*>(block + sizeof half);
-    for (std::size_t i = 0; i < kElements; i += kLanes) {
-      body(i, multiply(to_floats(load_int8(codes + i)), scale));
-    }
+    for (float& scale : out.scales) scale = widen_f16(half);
+    __builtin_memcpy(out.codes, block + sizeof half, kElements);
   }
 };
 
@@ -32,57 +40,54 @@ struct Q6KBlock {
   static constexpr std::size_t kElements = 256;
   static constexpr std::size_t kBytes = 210;
 
-  template <class Body>
-  static void decode(const std::byte* block, Body body) {
+  static void decode(const std::byte* block, CodesAndScales<kElements>& out) {
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(block);
-    std::int8_t codes[kElements];
     for (std::size_t half = 0; half < 2; ++half) {
-      const std::uint8_t* low = bytes + 64 * half;
-      const std::uint8_t* high = bytes + 128 + 32 * half;
-      std::int8_t* out = codes + 128 * half;
-      for (std::size_t i = 0; i < 32; ++i) {
-        const unsigned upper = high[i];
-        const auto code = [](unsigned nibble, unsigned two_bits) {
-          return static_cast<std::int8_t>(static_cast<int>(nibble | (two_bits & 3U) << 4) - 32);
-        };
-        out[i] = code(low[i] & 15U, upper);
-        out[i + 32] = code(low[i + 32] & 15U, upper >> 2);
-        out[i + 64] = code(low[i] >> 4U, upper >> 4);
-        out[i + 96] = code(low[i + 32] >> 4U, upper >> 6);
-      }
+      using Bytes [[gnu::vector_size(32)]] = std::uint8_t;
+      Bytes low[2];
+      Bytes high;  // of elements i, i + 32, i + 64 and i + 96
+      __builtin_memcpy(low, bytes + 64 * half, sizeof low);
+      __builtin_memcpy(&high, bytes + 128 + 32 * half, sizeof high);
+      const Bytes codes[4] = {
+          ((low[0] & 15) | ((high << 4) & 48)) - 32, ((low[1] & 15) | ((high << 2) & 48)) - 32,
+          ((low[0] >> 4) | (high & 48)) - 32, ((low[1] >> 4) | ((high >> 2) & 48)) - 32};
+      __builtin_memcpy(out.codes + 128 * half, codes, sizeof codes);
     }
+    static_assert(kElements / kLanes == 16);
     std::uint16_t half;
     __builtin_memcpy(&half, bytes + 208, sizeof half);
-    float scales[kElements / kLanes];
     const auto* sub_scales = reinterpret_cast<const std::int8_t*>(bytes + 192);
-    store(scales, multiply(splat(widen_f16(half)), to_floats(load_int8(sub_scales))));
-    for (std::size_t i = 0; i < kElements; i += kLanes) {
-      body(i, multiply(to_floats(load_int8(codes + i)), splat(scales[i / kLanes])));
-    }
+    store(out.scales, multiply(splat(widen_f16(half)), to_floats(load_int8(sub_scales))));
   }
 };
 
 template <class Block>
 void blocks_to_f32(const std::byte* blocks, std::size_t n, float* out) {
+  CodesAndScales<Block::kElements> block;
   for (std::size_t first = 0; first < n; first += Block::kElements, blocks += Block::kBytes) {
-    Block::decode(blocks, [&](std::size_t i, Floats values) { store(out + first + i, values); });
+    Block::decode(blocks, block);
+    for (std::size_t i = 0; i < Block::kElements; i += kLanes) {
+      store(out + first + i, block.numbers(i));
+    }
   }
 }
 
-/// R rows at once: a row alone would wait for each of its additions.
+/// R rows at once, by turns: a row alone would wait for each of its additions.
 template <class Block, std::size_t R>
 void dot_few_rows(const std::byte* rows, std::size_t row_bytes, const float* x, std::size_t n,
                   std::size_t prefetch, float* out) {
   Floats sums[R];
-  for (Floats& sum : sums) {
-    sum = splat(0.0F);
-  }
+  unrolled<R>([&](std::size_t r) { sums[r] = splat(0.0F); });
+  CodesAndScales<Block::kElements> blocks[R];
   for (std::size_t first = 0; first < n; first += Block::kElements, rows += Block::kBytes) {
     for (std::size_t r = 0; r < R; ++r) {
       prefetch_ahead<Block::kBytes>(rows + r * row_bytes, prefetch);
-      Block::decode(rows + r * row_bytes, [&](std::size_t i, Floats values) {
-        sums[r] = add(sums[r], multiply(values, load(x + first + i)));
-      });
+      Block::decode(rows + r * row_bytes, blocks[r]);
+    }
+    for (std::size_t i = 0; i < Block::kElements; i += kLanes) {
+      const Floats factors = load(x + first + i);
+      unrolled<R>(
+          [&](std::size_t r) { sums[r] = add(sums[r], multiply(blocks[r].numbers(i), factors)); });
     }
   }
   for (std::size_t r = 0; r < R; ++r) {

@@ -163,8 +163,8 @@ template <TileLayout layout, class Places>
 
 /// One step of a panel whose rows' sums begin at first_row.
 template <TileLayout layout>
-inline void look_up_panel(const std::uint8_t* step_bytes, std::size_t first_row, bool widens,
-                          TableScratch& scratch) {
+[[gnu::noinline]] void look_up_panel(const std::uint8_t* step_bytes, std::size_t first_row,
+                                     bool widens, TableScratch& scratch) {
   TableOffsets offsets;
   table_offsets<layout>(step_bytes, offsets);
   const TableSums sums = sums_from(first_row, scratch);

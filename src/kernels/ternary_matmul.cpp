@@ -143,9 +143,11 @@ kernels::TableScratch& scratch_of_this_thread() {
   return scratch.front();
 }
 
-/// The first `tokens` tokens by table lookup.
-void multiply_by_tables(const Product& product, std::size_t tokens, const Runtime& runtime) {
-  const std::size_t panels = product.panels;
+/// Calls body(block) on all threads, for blocks that a product by tables takes well and that
+/// together are all panels times the first `tokens` tokens.
+template <class Body>
+void for_each_table_block(std::size_t panels, std::size_t tokens, const Runtime& runtime,
+                          const Body& body) {
   const std::size_t token_blocks = divide_up(tokens, kTableTokens);
   const auto threads = static_cast<std::size_t>(runtime.threads());
   const auto limits = runtime.kernels().table_gemm_panels;
@@ -157,13 +159,16 @@ void multiply_by_tables(const Product& product, std::size_t tokens, const Runtim
   runtime.pool().parallel_for(panel_chunks * token_blocks, [&](std::size_t i) {
     const std::size_t chunk = i / token_blocks;
     const std::size_t token = i % token_blocks * kTableTokens;
-    product.table_kernel(product.gemm,
-                         {.first_panel = panels * chunk / panel_chunks,
-                          .last_panel = panels * (chunk + 1) / panel_chunks,
-                          .first_token = token,
-                          .last_token = std::min(token + kTableTokens, tokens)},
-                         scratch_of_this_thread());
+    body(kernels::GemmBlock{.first_panel = panels * chunk / panel_chunks,
+                            .last_panel = panels * (chunk + 1) / panel_chunks,
+                            .first_token = token,
+                            .last_token = std::min(token + kTableTokens, tokens)});
   });
+}
+
+/// A block by table lookup.
+void look_up(const Product& product, const kernels::GemmBlock& block) {
+  product.table_kernel(product.gemm, block, scratch_of_this_thread());
 }
 
 /// The tokens from first_token on by multiplying, products side by side: their panels are numbered
@@ -202,7 +207,10 @@ void multiply(std::span<const Product> products, std::size_t tokens, const Runti
   }
   for (const Product& product : products) {
     const std::size_t served = tokens_for_tables(product, tokens, runtime);
-    if (served != 0) multiply_by_tables(product, served, runtime);
+    if (served != 0) {
+      for_each_table_block(product.panels, served, runtime,
+                           [&](const kernels::GemmBlock& block) { look_up(product, block); });
+    }
     if (served != tokens) multiply_side_by_side({&product, 1}, served, tokens, runtime);
   }
 }
@@ -280,27 +288,26 @@ void gated_ternary_matmul(const TernaryProduct& gate, const TernaryProduct& up, 
                           const Runtime& runtime) {
   const std::array products = {describe_product(gate, x, activation_scales, runtime),
                                describe_product(up, x, activation_scales, runtime)};
-  const std::size_t rows = products[0].gemm.rows;
-  const auto apply_gate = [&](std::size_t token, std::size_t first_row, std::size_t last_row) {
-    float* const values = gate.y.data() + token * rows;
-    gate_function(values + first_row, up.y.data() + token * rows + first_row, last_row - first_row,
-                  values + first_row);
+  const auto apply_gate = [&, rows = products[0].gemm.rows](const kernels::GemmBlock& block) {
+    const std::size_t first = std::min(block.first_panel * kPanelRows, rows);
+    const std::size_t last = std::min(block.last_panel * kPanelRows, rows);
+    for (std::size_t t = block.first_token; t < block.last_token; ++t) {
+      float* const values = gate.y.data() + t * rows;
+      gate_function(values + first, up.y.data() + t * rows + first, last - first, values + first);
+    }
   };
   const std::size_t served = std::min(tokens_for_tables(products[0], x.tokens, runtime),
                                       tokens_for_tables(products[1], x.tokens, runtime));
-  for (const Product& product : products) {
-    if (served != 0) multiply_by_tables(product, served, runtime);
+  if (served != 0) {
+    for_each_table_block(products[0].panels, served, runtime, [&](const kernels::GemmBlock& block) {
+      for (const Product& product : products) look_up(product, block);
+      apply_gate(block);
+    });
   }
-  runtime.pool().parallel_for(served, [&](std::size_t token) { apply_gate(token, 0, rows); });
   for_each_block(products[0].panels, 2 * products[0].gemm.steps, served, x.tokens, runtime,
                  [&](const kernels::GemmBlock& block) {
-                   for (const Product& product : products) {
-                     product.kernel(product.gemm, block);
-                   }
-                   const std::size_t last_row = std::min(block.last_panel * kPanelRows, rows);
-                   for (std::size_t t = block.first_token; t < block.last_token; ++t) {
-                     apply_gate(t, std::min(block.first_panel * kPanelRows, last_row), last_row);
-                   }
+                   for (const Product& product : products) product.kernel(product.gemm, block);
+                   apply_gate(block);
                  });
 }
 

@@ -152,6 +152,7 @@ INSTANTIATE_TEST_SUITE_P(
                     // GCC 12 copies the operand that vpdpbusd adds to, and runs out of registers.
                     avx512("multiply_panel<(bitnet::TileLayout)2, 8ul>", 156, true, 1),
                     avx512("multiply_unpacked_tokens<(bitnet::TileLayout)2>", 165, false, 4),
+                    avx512("look_up_units<(bitnet::TileLayout)2, true, false>", 350, true, 1),
                     avx512("nibble_dot", 26, true),
                     HotLoop{kVbmi, "add_block<4ul, 4ul, true>", "vfmadd", 31, true},
                     HotLoop{kVbmi, "add_block<4ul, 4ul, false>", "vfmadd", 28, false}),
@@ -165,7 +166,7 @@ INSTANTIATE_TEST_SUITE_P(
     Neon, HotLoops,
     testing::Values(
         HotLoop{kNeon, "multiply_panel<(bitnet::TileLayout)1, 4ul>", "smlal", 130, true},
-        HotLoop{kNeon, "add_entries<(bitnet::TileLayout)1>", "ldrh", 79, false},
+        HotLoop{kNeon, "look_up_panel<(bitnet::TileLayout)1>", "ldrh", 57, false},
         HotLoop{kDotprod, "multiply_panel<(bitnet::TileLayout)0, 1ul>", "sdot", 64, true},
         HotLoop{kDotprod, "multiply_panel<(bitnet::TileLayout)1, 8ul>", "sdot", 89, true},
         HotLoop{kDotprod, "nibble_dot", "sdot", 39, true},
