@@ -95,7 +95,8 @@ class LanguageModel {
   virtual CacheType default_cache_type() const = 0;
   /// Bytes of one position in such a cache.
   virtual std::size_t cache_bytes_per_position(CacheType type) const = 0;
-  /// Bytes of the keys and values in such a cache that a token reads at position `position`, from 0.
+  /// Bytes of the keys and values in such a cache that a token reads at position `position`, from
+  /// 0.
   virtual std::size_t cache_bytes_read(std::size_t position, CacheType type) const = 0;
   /// Appends each step's tokens to its cache and writes the logits [R, V] of the wanted rows, steps
   /// in order. UnsupportedError for an embedding model, InvalidArgument for a token that is none, a

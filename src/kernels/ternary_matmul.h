@@ -35,8 +35,9 @@ struct TernaryProduct {
   std::span<const float> bias = {};  // [N] or empty
 };
 
-/// Up to three products of one input, whose weights share K, layout and groups, as one parallel
-/// region. activation_scales: [T] or [1].
+/// Up to three products of one input, whose weights share K, layout and groups: one parallel region
+/// where all are multiplied, each its own where lookups serve some faster. activation_scales: [T]
+/// or [1].
 void ternary_matmul(std::span<const TernaryProduct> products, const ActivationPanel& x,
                     std::span<const float> activation_scales, const Runtime& runtime);
 
