@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-// The ternary product by lookups and by dot products at once. Lookups (table_gemm-inl.h) take all
+// The ternary product by lookups and by dot products at once. Lookups (table_lookup-inl.h) take all
 // that a core can load and half of its vector pipes; dot products take two of Zen 4's four pipes
 // and load little. So one part of a block's panels is looked up, a step of all its rows at a time,
 // and beside every kUnitRows rows runs one step of the other part's dot products: one panel,
 // kMaxTokens tokens, whose sums stay in registers.
 //
-// An ISA file defines what table_gemm-inl.h and simd_accumulate-inl.h ask for and includes them
+// An ISA file defines what table_lookup-inl.h and simd_accumulate-inl.h ask for and includes them
 // before, and
+//   find_entries<layout>(const uint8_t* step_bytes, TableEntries&)
+//       of the 32 rows of a panel
 //   dot_field<layout>(RowSums (&)[kRegistersAtOnce], const Trits<layout> (&)[kRegistersAtOnce],
 //                     size_t field, const int8_t* codes)
 //       dot, but for one field only
@@ -17,7 +19,7 @@
 
 #include "kernels/kernel_table.h"
 #include "kernels/prefetch-inl.h"
-#include "kernels/table_gemm-inl.h"
+#include "kernels/table_lookup-inl.h"
 #include "kernels/table_scratch.h"
 #include "kernels/ternary_gemm-inl.h"
 #include "kernels/unrolled-inl.h"
@@ -108,9 +110,9 @@ template <TileLayout layout, bool with_dots, bool widens>
           [&](std::size_t v) { sums[m][v] = load_sums(dots.sums[m] + v * kRowLanes); });
     });
   }
-  const std::uint8_t* dot_bytes = dots.step_bytes;
-  const std::int8_t* codes = dots.codes;
-  const std::int8_t* far_codes = codes + kMaxTokens / 2 * code_stride;
+  const std::uint8_t* dot_bytes = with_dots ? dots.step_bytes : nullptr;
+  const std::int8_t* codes = with_dots ? dots.codes : nullptr;
+  const std::int8_t* far_codes = with_dots ? codes + kMaxTokens / 2 * code_stride : nullptr;
   for (std::size_t unit = first; unit < last; ++unit) {
     const std::size_t panel = unit / kPanelUnits;
     if (unit % kPanelUnits == 0 && panel + 1 < step.panels) {
@@ -135,11 +137,13 @@ template <TileLayout layout, bool with_dots, bool widens>
         }
       });
     });
-    dot_bytes += kPanelStepBytes;
-    codes += TileGeometry<layout>::kStepInputs;
-    far_codes += TileGeometry<layout>::kStepInputs;
-    // Unknown again, so that GCC 12 keeps no multiples of it, for which registers lack.
-    asm("" : "+r"(code_stride), "+r"(far_codes));
+    if constexpr (with_dots) {
+      dot_bytes += kPanelStepBytes;
+      codes += TileGeometry<layout>::kStepInputs;
+      far_codes += TileGeometry<layout>::kStepInputs;
+      // Unknown again, so that GCC 12 keeps no multiples of it, for which registers lack.
+      asm("" : "+r"(code_stride), "+r"(far_codes));
+    }
   }
   if constexpr (with_dots) {
     dots.step_bytes = dot_bytes;

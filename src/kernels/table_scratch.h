@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What one pass of the products by table lookup serves, and its working memory
-// (table_gemm-inl.h).
+// (table_lookup-inl.h).
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Codes of 32 tokens with the token as the lane, for products by table lookup (table_gemm-inl.h) on
-// AVX2 and AVX-512.
+// Codes of 32 tokens with the token as the lane, for products by table lookup (table_lookup-inl.h)
+// on AVX2 and AVX-512.
 #pragma once
 
 #include <immintrin.h>
