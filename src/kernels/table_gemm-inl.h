@@ -62,7 +62,8 @@ constexpr KernelTable with_table_gemm(KernelTable table, std::size_t least_token
   table.table_gemm_t16 = multiply_block_by_tables<TileLayout::t16>;
   table.table_gemm_t2 = multiply_block_by_tables<TileLayout::t2>;
   table.table_gemm_least_tokens = least_tokens;
-  table.table_gemm_panels = {.least = 4, .most = kTablePanels};  // 128 rows take twice as long
+  // For 128 rows the tables of a step take half as long to build as to use.
+  table.table_gemm_panels = {.least = 4, .most = kTablePanels};
   return table;
 }
 

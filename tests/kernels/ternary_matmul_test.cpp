@@ -55,8 +55,7 @@ TEST(TernaryMatmul, SumsDependNeitherOnTokensNorRowsNorThreads) {
 /// Some products and their outputs by the formula of kernel_table.h.
 struct Products {
   Products(const std::vector<std::int8_t>& codes, const std::vector<std::size_t>& sizes,
-           TileLayout layout)
-      : layout(layout) {
+           TileLayout layout) {
     for (const std::size_t rows : sizes) {
       const auto trits =
           reference::random_trits(rows * kInputs, static_cast<unsigned>(rows + weights.size()));
@@ -86,7 +85,6 @@ struct Products {
     return x;
   }
 
-  TileLayout layout;
   std::vector<TernaryWeight> weights;
   std::vector<std::vector<float>> expected;
 };
