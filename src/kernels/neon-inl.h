@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/interleave-inl.h"
 #include "kernels/kernel_table.h"
 #include "kernels/table_scratch.h"
 #include "ternary/tile_layout.h"
@@ -324,23 +325,14 @@ inline void add_words(std::int32_t* sums, const Words& x) {
   }
 }
 
-// Interleaving the bytes of registers i and i + 8 four times transposes 16 x 16 of them.
-inline void transpose(int8x16_t (&bytes)[16]) {
-  for (int round = 0; round < 4; ++round) {
-    int8x16_t interleaved[16];
-    for (std::size_t i = 0; i < 8; ++i) {
-      interleaved[2 * i] = vzip1q_s8(bytes[i], bytes[i + 8]);
-      interleaved[2 * i + 1] = vzip2q_s8(bytes[i], bytes[i + 8]);
-    }
-    __builtin_memcpy(bytes, interleaved, sizeof bytes);
-  }
-}
 inline void load_transposed(const std::int8_t* const (&rows)[kTableTokens], std::size_t first,
                             Words* x) {
   for (std::size_t half = 0; half < 2; ++half) {
     int8x16_t bytes[16];
     for (std::size_t t = 0; t < 16; ++t) bytes[t] = vld1q_s8(rows[16 * half + t] + first);
-    transpose(bytes);
+    interleave<4>(
+        bytes, [](int8x16_t a, int8x16_t b) { return vzip1q_s8(a, b); },
+        [](int8x16_t a, int8x16_t b) { return vzip2q_s8(a, b); });
     for (std::size_t k = 0; k < 16; ++k) {
       x[k].quarter[2 * half] = vmovl_s8(vget_low_s8(bytes[k]));
       x[k].quarter[2 * half + 1] = vmovl_high_s8(bytes[k]);

@@ -27,6 +27,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/interleave-inl.h"
 #include "kernels/kernel_table.h"
 #include "kernels/table_scratch.h"
 #include "kernels/ternary_gemm-inl.h"
@@ -157,21 +158,15 @@ template <TileLayout layout, class Places>
   store(sums.narrow[row], sum);
 }
 
-/// by_token[t][r] = by_row[r][t]. Interleaving registers i and i + n / 2 of n, as often as makes
-/// every lane of a register come from one, transposes n x n sums.
+/// by_token[t][r] = by_row[r][t]
 inline void transpose_sums(const std::int32_t (*by_row)[kTableTokens], PanelSums* by_token) {
   for (std::size_t row = 0; row < kPanelRows; row += kRowLanes) {
     for (std::size_t token = 0; token < kTableTokens; token += kRowLanes) {
       RowSums sums[kRowLanes];
       for (std::size_t i = 0; i < kRowLanes; ++i) sums[i] = load_sums(by_row[row + i] + token);
-      for (std::size_t round = 1; round < kRowLanes; round *= 2) {
-        RowSums interleaved[kRowLanes];
-        for (std::size_t i = 0; i < kRowLanes / 2; ++i) {
-          interleaved[2 * i] = interleave_low(sums[i], sums[i + kRowLanes / 2]);
-          interleaved[2 * i + 1] = interleave_high(sums[i], sums[i + kRowLanes / 2]);
-        }
-        __builtin_memcpy(sums, interleaved, sizeof sums);
-      }
+      interleave<__builtin_ctzl(kRowLanes)>(
+          sums, [](RowSums a, RowSums b) { return interleave_low(a, b); },
+          [](RowSums a, RowSums b) { return interleave_high(a, b); });
       for (std::size_t i = 0; i < kRowLanes; ++i) store(by_token[token + i] + row, sums[i]);
     }
   }
