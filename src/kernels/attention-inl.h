@@ -87,17 +87,10 @@ void add_run(const float* factors, std::size_t stride, std::size_t first, std::s
   }
 }
 
-/// The largest of 64 lanes.
+/// The largest of a page's scores.
 inline float largest(const float* scores) {
-  float lanes[kLanes];
-  store(lanes, max(max(load(scores), load(scores + kLanes)),
-                   max(load(scores + 2 * kLanes), load(scores + 3 * kLanes))));
-  for (std::size_t width = kLanes / 2; width != 0; width /= 2) {
-    for (std::size_t i = 0; i < width; ++i) {
-      lanes[i] = lanes[i] > lanes[i + width] ? lanes[i] : lanes[i + width];
-    }
-  }
-  return lanes[0];
+  return largest_lane(max(max(load(scores), load(scores + kLanes)),
+                          max(load(scores + 2 * kLanes), load(scores + 3 * kLanes))));
 }
 
 /// Scores become weights e^(s - maximum); positions that are not seen weigh e^-86 in the total and
@@ -110,9 +103,7 @@ inline float soften(float* scores, float maximum) {
     store(scores + v, weights);
     total = add(total, weights);
   }
-  float lanes[kLanes];
-  store(lanes, total);
-  return add_lanes(lanes);
+  return add_lanes(total);
 }
 
 inline void scale_positions(const float* scales, float* row) {

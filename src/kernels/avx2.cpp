@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/kernel_table.h"
+#include "kernels/lane_sums_x86-inl.h"
 #include "kernels/table_scratch.h"
 #include "kernels/token_columns-inl.h"
 #include "ternary/tile_layout.h"
@@ -43,9 +44,6 @@ inline void store(float* p, Floats x) {
   _mm256_storeu_ps(p, x.low);
   _mm256_storeu_ps(p + 8, x.high);
 }
-inline void store(double* p, const Doubles& x) {
-  for (int i = 0; i < 4; ++i) _mm256_storeu_pd(p + 4 * i, x.quarter[i]);
-}
 
 inline Floats add(Floats a, Floats b) {
   return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
@@ -69,6 +67,13 @@ inline Floats max(Floats a, Floats b) {
 }
 inline Floats min(Floats a, Floats b) {
   return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
+}
+
+inline float add_lanes(Floats x) { return add_lanes(_mm256_add_ps(x.low, x.high)); }
+inline float largest_lane(Floats x) { return largest_lane(_mm256_max_ps(x.low, x.high)); }
+inline double add_lanes(const Doubles& x) {
+  return add_lanes(_mm256_add_pd(_mm256_add_pd(x.quarter[0], x.quarter[2]),
+                                 _mm256_add_pd(x.quarter[1], x.quarter[3])));
 }
 
 inline Bits magnitude_bits(Floats x) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "kernels/kernel_table.h"
+#include "kernels/lane_sums_x86-inl.h"
 #include "ternary/permuted_trits.h"
 #include "ternary/tile_layout.h"
 
@@ -40,10 +41,6 @@ inline Doubles zero_doubles() { return {_mm512_setzero_pd(), _mm512_setzero_pd()
 
 inline Floats load(const float* p) { return {_mm512_loadu_ps(p)}; }
 inline void store(float* p, Floats x) { _mm512_storeu_ps(p, x.v); }
-inline void store(double* p, Doubles x) {
-  _mm512_storeu_pd(p, x.low);
-  _mm512_storeu_pd(p + 8, x.high);
-}
 
 inline Floats add(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
 inline Floats subtract(Floats a, Floats b) { return {_mm512_sub_ps(a.v, b.v)}; }
@@ -56,6 +53,17 @@ inline Floats divide(Floats a, Floats b) { return {_mm512_div_ps(a.v, b.v)}; }
 
 inline Floats max(Floats a, Floats b) { return {_mm512_max_ps(a.v, b.v)}; }
 inline Floats min(Floats a, Floats b) { return {_mm512_min_ps(a.v, b.v)}; }
+
+inline float add_lanes(Floats x) {
+  return add_lanes(_mm256_add_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1)));
+}
+inline float largest_lane(Floats x) {
+  return largest_lane(_mm256_max_ps(_mm512_castps512_ps256(x.v), _mm512_extractf32x8_ps(x.v, 1)));
+}
+inline double add_lanes(Doubles x) {
+  const __m512d eight = _mm512_add_pd(x.low, x.high);
+  return add_lanes(_mm256_add_pd(_mm512_castpd512_pd256(eight), _mm512_extractf64x4_pd(eight, 1)));
+}
 
 inline Bits magnitude_bits(Floats x) {
   return {_mm512_and_si512(_mm512_castps_si512(x.v), _mm512_set1_epi32(0x7fffffff))};

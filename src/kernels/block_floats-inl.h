@@ -44,9 +44,10 @@ struct Q6KBlock {
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(block);
     for (std::size_t half = 0; half < 2; ++half) {
       using Bytes [[gnu::vector_size(32)]] = std::uint8_t;
-      Bytes low[2];
-      Bytes high;  // of elements i, i + 32, i + 64 and i + 96
-      __builtin_memcpy(low, bytes + 64 * half, sizeof low);
+      Bytes low[2];  // one by one: GCC 12 copies both in narrower pieces, and waits for those
+      Bytes high;    // of elements i, i + 32, i + 64 and i + 96
+      __builtin_memcpy(&low[0], bytes + 64 * half, sizeof low[0]);
+      __builtin_memcpy(&low[1], bytes + 64 * half + 32, sizeof low[1]);
       __builtin_memcpy(&high, bytes + 128 + 32 * half, sizeof high);
       const Bytes codes[4] = {
           ((low[0] & 15) | ((high << 4) & 48)) - 32, ((low[1] & 15) | ((high << 2) & 48)) - 32,
@@ -87,17 +88,13 @@ void dot_few_rows(const std::byte* rows, std::size_t row_bytes, const float* x, 
     for (std::size_t i = 0; i < Block::kElements; i += kLanes) {
       const Floats factors = load(x + first + i);
       unrolled<R>(
-          [&](std::size_t r) { sums[r] = add(sums[r], multiply(blocks[r].numbers(i), factors)); });
+          [&](std::size_t r) { sums[r] = multiply_add(blocks[r].numbers(i), factors, sums[r]); });
     }
   }
-  for (std::size_t r = 0; r < R; ++r) {
-    float lanes[kLanes];
-    store(lanes, sums[r]);
-    out[r] = add_lanes(lanes);
-  }
+  for (std::size_t r = 0; r < R; ++r) out[r] = add_lanes(sums[r]);
 }
 
-/// dot of each decoded row, bit for bit, without storing it.
+/// dots of the decoded rows and one vector, bit for bit, without storing the rows.
 template <class Block>
 void dot_rows(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
               std::size_t prefetch, float* out) {

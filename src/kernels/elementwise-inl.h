@@ -57,26 +57,6 @@ inline Floats times_sigmoid(Floats x, Floats y) {
   return divide(x, add(one, exponential(subtract(splat(0.0F), y))));
 }
 
-float dot(const float* a, const float* b, std::size_t n) {
-  Floats sum = splat(0.0F);
-  std::size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    sum = add(sum, multiply(load(a + i), load(b + i)));
-  }
-  if (i < n) {
-    float tail_a[kLanes] = {};
-    float tail_b[kLanes] = {};
-    for (std::size_t lane = 0; i + lane < n; ++lane) {
-      tail_a[lane] = a[i + lane];
-      tail_b[lane] = b[i + lane];
-    }
-    sum = add(sum, multiply(load(tail_a), load(tail_b)));
-  }
-  float lanes[kLanes];
-  store(lanes, sum);
-  return add_lanes(lanes);
-}
-
 void add_to(const float* x, std::size_t n, float* y) {
   map_two(y, x, n, y, [](Floats a, Floats b) { return add(a, b); });
 }

@@ -5,6 +5,7 @@
 #include "kernels/attention-inl.h"
 #include "kernels/block_floats-inl.h"
 #include "kernels/elementwise-inl.h"
+#include "kernels/float_dots-inl.h"
 #include "kernels/kernel_table.h"
 #include "kernels/row_ops-inl.h"
 #include "kernels/ternary_gemm-inl.h"
@@ -27,7 +28,7 @@ constexpr KernelTable make_table(std::string_view name, Isa isa) {
       .dequantize = dequantize,
       .sum_squares = sum_squares,
       .normalize = normalize,
-      .dot = dot,
+      .dots = dots,
       .add_to = add_to,
       .exponentials = exponentials,
       .gate_relu2 = gate_relu2,

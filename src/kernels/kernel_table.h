@@ -3,8 +3,8 @@
 //
 // Every function is noexcept in effect, allocates nothing, starts no threads, and needs no
 // alignment. Results are bit-equal for every table: integers are exact, float operations are single
-// correctly rounded IEEE operations in the order stated here (fused multiply-add only in
-// AttentionPage).
+// correctly rounded IEEE operations in the order stated here (fused multiply-add only where it
+// says so).
 //
 // Legend: T tokens, N rows of W (out_features), K inputs.
 #pragma once
@@ -131,8 +131,10 @@ struct KernelTable {
 
   // Vectors of a transformer. Inputs are finite. exp is one polynomial for every ISA, within 2 ulp
   // (elementwise-inl.h); arguments beyond ±86 count as ±86.
-  /// Σ a[i] * b[i], lanes as sum_squares.
-  float (*dot)(const float* a, const float* b, std::size_t n);
+  /// out[m, r] = Σ_i rows[r, i] * vectors[m, i], lanes as sum_squares, by fused multiply-adds.
+  /// rows [row_count, n], vectors [vector_count, n], rows of out `out_stride` floats apart.
+  void (*dots)(const float* rows, std::size_t row_count, const float* vectors,
+               std::size_t vector_count, std::size_t n, float* out, std::size_t out_stride);
   /// y[i] += x[i]
   void (*add_to)(const float* x, std::size_t n, float* y);
   /// out[i] = exp(x[i] - shift)
@@ -152,8 +154,7 @@ struct KernelTable {
   /// for q6_k code * (scale * sub-scale).
   void (*q8_0_to_f32)(const std::byte* blocks, std::size_t n, float* out);
   void (*q6_k_to_f32)(const std::byte* blocks, std::size_t n, float* out);
-  /// out[r] = dot of x [n] and row r of `count` such rows, side by side. `prefetch` as in
-  /// TernaryGemm.
+  /// dots of x [n] and `count` such rows, side by side. `prefetch` as in TernaryGemm.
   void (*dot_q8_0)(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
                    std::size_t prefetch, float* out);
   void (*dot_q6_k)(const std::byte* rows, std::size_t count, const float* x, std::size_t n,

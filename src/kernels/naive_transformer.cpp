@@ -62,6 +62,19 @@ float half_at(const std::byte* bytes) {
   return result;
 }
 
+float dot(const float* a, const float* b, std::size_t n) {
+  std::array<float, 16> lane{};
+  for (std::size_t i = 0; i < n; ++i) {
+    lane[i % 16] = std::fma(a[i], b[i], lane[i % 16]);
+  }
+  for (const std::size_t half : {8, 4, 2, 1}) {
+    for (std::size_t i = 0; i < half; ++i) {
+      lane[i] += lane[i + half];
+    }
+  }
+  return lane[0];
+}
+
 /// Σ factors(i).first * factors(i).second over [first, last), fused in runs of 16.
 template <class Factors>
 float sum_in_runs(std::size_t first, std::size_t last, Factors factors) {
@@ -122,17 +135,13 @@ void attend(const AttentionPage& page) {
 
 }  // namespace
 
-float dot(const float* a, const float* b, std::size_t n) {
-  std::array<float, 16> lane{};
-  for (std::size_t i = 0; i < n; ++i) {
-    lane[i % 16] += a[i] * b[i];
-  }
-  for (const std::size_t half : {8, 4, 2, 1}) {
-    for (std::size_t i = 0; i < half; ++i) {
-      lane[i] += lane[i + half];
+void dots(const float* rows, std::size_t row_count, const float* vectors, std::size_t vector_count,
+          std::size_t n, float* out, std::size_t out_stride) {
+  for (std::size_t m = 0; m < vector_count; ++m) {
+    for (std::size_t r = 0; r < row_count; ++r) {
+      out[m * out_stride + r] = dot(rows + r * n, vectors + m * n, n);
     }
   }
-  return lane[0];
 }
 
 void add_to(const float* x, std::size_t n, float* y) {

@@ -8,7 +8,8 @@
 
 namespace bitnet::kernels::naive {
 
-float dot(const float* a, const float* b, std::size_t n);
+void dots(const float* rows, std::size_t row_count, const float* vectors, std::size_t vector_count,
+          std::size_t n, float* out, std::size_t out_stride);
 void add_to(const float* x, std::size_t n, float* y);
 void exponentials(const float* x, std::size_t n, float shift, float* out);
 void gate_relu2(const float* gate, const float* up, std::size_t n, float* out);

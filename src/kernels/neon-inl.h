@@ -58,9 +58,6 @@ inline Floats load(const float* p) {
 inline void store(float* p, const Floats& x) {
   for (int i = 0; i < 4; ++i) vst1q_f32(p + 4 * i, x.quarter[i]);
 }
-inline void store(double* p, const Doubles& x) {
-  for (int i = 0; i < 8; ++i) vst1q_f64(p + 2 * i, x.eighth[i]);
-}
 
 inline Floats add(Floats a, const Floats& b) {
   for (int i = 0; i < 4; ++i) a.quarter[i] = vaddq_f32(a.quarter[i], b.quarter[i]);
@@ -91,6 +88,22 @@ inline Floats max(Floats a, const Floats& b) {
 inline Floats min(Floats a, const Floats& b) {
   for (int i = 0; i < 4; ++i) a.quarter[i] = vminq_f32(a.quarter[i], b.quarter[i]);
   return a;
+}
+
+// Lane i + lane i + 8, then + 4, + 2, + 1.
+inline float add_lanes(const Floats& x) {
+  const float32x4_t four =
+      vaddq_f32(vaddq_f32(x.quarter[0], x.quarter[2]), vaddq_f32(x.quarter[1], x.quarter[3]));
+  return vpadds_f32(vadd_f32(vget_low_f32(four), vget_high_f32(four)));
+}
+inline float largest_lane(const Floats& x) {
+  return vmaxvq_f32(
+      vmaxq_f32(vmaxq_f32(x.quarter[0], x.quarter[1]), vmaxq_f32(x.quarter[2], x.quarter[3])));
+}
+inline double add_lanes(const Doubles& x) {
+  float64x2_t four[4];
+  for (int i = 0; i < 4; ++i) four[i] = vaddq_f64(x.eighth[i], x.eighth[i + 4]);
+  return vpaddd_f64(vaddq_f64(vaddq_f64(four[0], four[2]), vaddq_f64(four[1], four[3])));
 }
 
 inline Bits magnitude_bits(const Floats& x) {

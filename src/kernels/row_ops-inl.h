@@ -56,17 +56,6 @@ inline void map_blocks(const In* in, Out* out, std::size_t n, Convert convert) {
   }
 }
 
-/// Lane i += lane i + 8, then + 4, + 2, + 1.
-template <class Real>
-inline Real add_lanes(Real (&lanes)[kLanes]) {
-  for (std::size_t width = kLanes / 2; width != 0; width /= 2) {
-    for (std::size_t i = 0; i < width; ++i) {
-      lanes[i] += lanes[i + width];
-    }
-  }
-  return lanes[0];
-}
-
 void f16_to_f32(const std::uint16_t* in, float* out, std::size_t n) {
   map_blocks(in, out, n, [](const std::uint16_t* a, float* b) { store(b, load_f16(a)); });
 }
@@ -180,9 +169,7 @@ void dequantize(const std::int8_t* codes, std::size_t n, float scale, float* out
 float sum_squares(const float* x, std::size_t n) {
   Floats sum = splat(0.0F);
   for_each_block(x, n, [&](Floats block) { sum = add(sum, multiply(block, block)); });
-  float lanes[kLanes];
-  store(lanes, sum);
-  return add_lanes(lanes);
+  return add_lanes(sum);
 }
 
 std::uint32_t normalize(const float* x, std::size_t n, float factor, const float* gain,
@@ -221,9 +208,7 @@ double sum_abs(const float* w, std::size_t n, std::size_t prefetch) {
   Doubles sum = zero_doubles();
   for_each_block(
       w, n, [&](Floats block) { sum = add_magnitudes(sum, block); }, prefetch);
-  double lanes[kLanes];
-  store(lanes, sum);
-  return add_lanes(lanes);
+  return add_lanes(sum);
 }
 
 std::size_t ternarize(const float* w, std::size_t n, float threshold, std::uint8_t* digits) {

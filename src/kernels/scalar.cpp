@@ -49,9 +49,6 @@ inline Floats load(const float* p) {
 inline void store(float* p, const Floats& x) {
   for (int i = 0; i < 16; ++i) p[i] = x.lane[i];
 }
-inline void store(double* p, const Doubles& x) {
-  for (int i = 0; i < 16; ++i) p[i] = x.lane[i];
-}
 
 inline Floats add(Floats a, const Floats& b) {
   for (int i = 0; i < 16; ++i) a.lane[i] += b.lane[i];
@@ -83,6 +80,20 @@ inline Floats max(Floats a, const Floats& b) {
 inline Floats min(Floats a, const Floats& b) {
   for (int i = 0; i < 16; ++i) a.lane[i] = a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i];
   return a;
+}
+
+/// Lane i += lane i + 8, then + 4, + 2, + 1.
+template <class Reals>
+inline auto add_lanes(Reals x) {
+  for (int width = 8; width != 0; width /= 2) {
+    for (int i = 0; i < width; ++i) x.lane[i] += x.lane[i + width];
+  }
+  return x.lane[0];
+}
+inline float largest_lane(const Floats& x) {
+  float largest = x.lane[0];
+  for (const float lane : x.lane) largest = lane > largest ? lane : largest;
+  return largest;
 }
 
 // Unsigned order of the bits is the order of magnitudes, with infinity and NaN above all numbers.

@@ -31,10 +31,20 @@ void for_each_pair(Body body) {
   }
 }
 
-void dot(const KernelTable& table, Record& record) {
-  for_each_pair([&](std::string name, const float* a, const float* b, std::size_t n) {
-    add_case<float>(record, std::move(name), {}, table.dot(a, b, n));
-  });
+void dots(const KernelTable& table, Record& record) {
+  for (const std::size_t n : kSizes) {
+    for (const std::size_t rows : {1, 3, 4, 9}) {
+      for (const std::size_t vectors : {1, 2, 4, 5, 11}) {
+        const std::vector<float> a = random_floats(rows * n, 30.0F, 1);
+        const std::vector<float> b = random_floats(vectors * n, 2.0F, 2);
+        const std::size_t stride = rows + 3;
+        auto out = output_buffer<float>(vectors * stride);
+        table.dots(a.data() + kShift, rows, b.data() + kShift, vectors, n, out.data() + kShift,
+                   stride);
+        add_case(record, message(rows, " rows, ", vectors, " vectors of ", n), out);
+      }
+    }
+  }
 }
 
 void add_to(const KernelTable& table, Record& record) {
@@ -193,7 +203,7 @@ void attend(const KernelTable& table, Record& record) {
 
 std::span<const KernelUnderTest> transformer_kernels() {
   static constexpr KernelUnderTest kKernels[] = {
-      {"dot", dot},
+      {"dots", dots},
       {"add_to", add_to},
       {"exponentials", exponentials},
       {"gate_relu2", gate<&KernelTable::gate_relu2>},

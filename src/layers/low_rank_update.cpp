@@ -30,10 +30,10 @@ void LowRankUpdate::add_to(std::span<const float> x, std::span<float> y,
   // One token is split by rank, many by token.
   const std::size_t sums = tokens == 1 ? 1 : rank_;
   runtime.pool().parallel_for(inner.size() / sums, [&](std::size_t task) {
-    for (std::size_t i = task * sums; i < (task + 1) * sums; ++i) {
-      inner[i] = scale_ * kernels.dot(a_.data() + i % rank_ * columns,
-                                      x.data() + i / rank_ * columns, columns);
-    }
+    float* const first = inner.data() + task * sums;
+    kernels.dots(a_.data() + task * sums % rank_ * columns, sums,
+                 x.data() + task * sums / rank_ * columns, 1, columns, first, sums);
+    std::for_each_n(first, sums, [this](float& sum) { sum *= scale_; });
   });
   constexpr std::size_t kBlock = 1024;  // 4 KB of outputs and as much scratch stay in L1
   const std::size_t blocks = (rows + kBlock - 1) / kBlock;

@@ -17,8 +17,8 @@ class LowRankUpdate {
   /// a [r, K], b [N, r]; rank > 0 divides both.
   LowRankUpdate(std::span<const float> a, std::span<const float> b, std::size_t rank, float scale);
 
-  /// y[t, n] += Σ_j B[n, j] * (scale * Σ_k A[j, k] x[t, k]): the inner sum as KernelTable::dot, the
-  /// outer one j ascending onto y, each product and each addition rounded. x [T, K], y [T, N];
+  /// y[t, n] += Σ_j B[n, j] * (scale * Σ_k A[j, k] x[t, k]): the inner sum as KernelTable::dots,
+  /// the outer one j ascending onto y, each product and each addition rounded. x [T, K], y [T, N];
   /// `inner` is scratch.
   void add_to(std::span<const float> x, std::span<float> y, AlignedVector<float>& inner,
               const Runtime& runtime) const;

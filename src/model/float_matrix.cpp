@@ -17,6 +17,10 @@ namespace {
 
 /// Rows that a thread takes at once: some tens of microseconds.
 constexpr std::size_t kChunkRows = 64;
+/// Rows that are floats at once.
+constexpr std::size_t kFewRows = 4;
+// Rows here and there lie too far apart for hardware to foresee; one takes about memory's latency.
+constexpr std::size_t kRowsAhead = 2;
 
 }  // namespace
 
@@ -92,45 +96,52 @@ void FloatMatrix::read_row(std::size_t row, const Runtime& runtime, float* out) 
   load_stored_row(tensor_, row, runtime, out);
 }
 
-void FloatMatrix::dot_rows(std::size_t first, std::size_t count, const float* x, float* y,
+void FloatMatrix::dot_rows(std::span<const std::size_t> rows, const float* x, float* y,
                            const Runtime& runtime) const {
+  const std::size_t width = columns();
+  AlignedVector<float>& floats = row_scratch();
+  floats.resize(kFewRows * width);
+  for (std::size_t first = 0; first < rows.size(); first += kFewRows) {
+    const std::span few = rows.subspan(first, std::min(kFewRows, rows.size() - first));
+    for (std::size_t i = 0; i < few.size(); ++i) {
+      if (first + i + kRowsAhead < rows.size()) prefetch_row(rows[first + i + kRowsAhead]);
+      read_row(few[i], runtime, floats.data() + i * width);
+    }
+    float products[kFewRows];
+    runtime.kernels().dots(floats.data(), few.size(), x, 1, width, products, kFewRows);
+    for (std::size_t i = 0; i < few.size(); ++i) y[few[i]] = products[i];
+  }
+}
+
+void FloatMatrix::multiply_rows(std::size_t first, std::size_t last, const float* x,
+                                std::size_t tokens, float* y, const Runtime& runtime) const {
   const kernels::KernelTable& kernels = runtime.kernels();
+  const std::size_t width = columns();
   const auto dot_blocks = encoding() == Encoding::q8_0   ? kernels.dot_q8_0
                           : encoding() == Encoding::q6_k ? kernels.dot_q6_k
                                                          : nullptr;
-  if (dot_blocks != nullptr) {
+  if (tokens == 1 && dot_blocks != nullptr) {
     const std::size_t row_bytes = tensor_.bytes.size() / rows();
-    dot_blocks(tensor_.bytes.data() + first * row_bytes, count, x, columns(),
-               count == 1 ? 0 : kernels::tile_prefetch(), y);
+    dot_blocks(tensor_.bytes.data() + first * row_bytes, last - first, x, width,
+               kernels::tile_prefetch(), y + first);
     return;
   }
-  AlignedVector<float>& row = row_scratch();
-  row.resize(columns());
-  for (std::size_t v = 0; v < count; ++v) {
-    load_stored_row(tensor_, first + v, runtime, row.data());
-    y[v] = kernels.dot(row.data(), x, columns());
+  AlignedVector<float>& floats = row_scratch();
+  floats.resize(kFewRows * width);
+  for (; first < last; first += kFewRows) {
+    const std::size_t count = std::min(kFewRows, last - first);
+    for (std::size_t i = 0; i < count; ++i) {
+      read_row(first + i, runtime, floats.data() + i * width);
+    }
+    kernels.dots(floats.data(), count, x, tokens, width, y + first, rows());
   }
 }
 
 void FloatMatrix::multiply(const float* x, std::size_t tokens, float* y,
                            const Runtime& runtime) const {
-  const std::size_t row_count = rows();
-  const std::size_t width = columns();
-  runtime.pool().parallel_for((row_count + kChunkRows - 1) / kChunkRows, [&](std::size_t chunk) {
+  runtime.pool().parallel_for((rows() + kChunkRows - 1) / kChunkRows, [&](std::size_t chunk) {
     const std::size_t first = chunk * kChunkRows;
-    const std::size_t last = std::min(row_count, first + kChunkRows);
-    if (tokens == 1) {
-      dot_rows(first, last - first, x, y + first, runtime);
-      return;
-    }
-    AlignedVector<float>& row = row_scratch();
-    row.resize(width);
-    for (std::size_t v = first; v < last; ++v) {
-      load_stored_row(tensor_, v, runtime, row.data());
-      for (std::size_t t = 0; t < tokens; ++t) {
-        y[t * row_count + v] = runtime.kernels().dot(row.data(), x + t * width, width);
-      }
-    }
+    multiply_rows(first, std::min(rows(), first + kChunkRows), x, tokens, y, runtime);
   });
 }
 

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "base/aligned_vector.h"
 
@@ -40,17 +41,22 @@ class FloatMatrix {
   /// they are read again.
   void release_rows(std::size_t first, std::size_t count) const;
 
-  /// Asks memory for a row that will be read soon.
-  void prefetch_row(std::size_t row) const;
   /// out [K]
   void read_row(std::size_t row, const Runtime& runtime, float* out) const;
-  /// y[v] = Σ_k x[k] * row first + v [k] for `count` rows, summed as KernelTable::dot does.
-  void dot_rows(std::size_t first, std::size_t count, const float* x, float* y,
+  /// y[v] = Σ_k x[k] * row v [k] for each v of `rows`, summed as KernelTable::dots does. x [K],
+  /// y [V].
+  void dot_rows(std::span<const std::size_t> rows, const float* x, float* y,
                 const Runtime& runtime) const;
   /// y[t, v] = Σ_k x[t, k] * row v [k], summed likewise, on all threads. x [T, K], y [T, V].
   void multiply(const float* x, std::size_t tokens, float* y, const Runtime& runtime) const;
 
  private:
+  /// multiply for rows [first, last), on this thread.
+  void multiply_rows(std::size_t first, std::size_t last, const float* x, std::size_t tokens,
+                     float* y, const Runtime& runtime) const;
+  /// Asks memory for a row that will be read soon.
+  void prefetch_row(std::size_t row) const;
+
   StoredTensor tensor_;
   std::optional<Checkpoint> checkpoint_;  // keeps mapped bytes
   std::shared_ptr<const AlignedVector<std::byte>> bytes_;

@@ -31,8 +31,6 @@ static_assert(kMaxColumns * kCodeOffset * 127 < (1U << 24U));
 /// z of the header.
 constexpr double kDeviations = 2.4273;
 constexpr std::size_t kChunksPerThread = 8;
-// Rows that may win lie too far apart for hardware to foresee; one takes about memory's latency.
-constexpr std::size_t kRowsAhead = 2;
 /// Of a chunk, before its pages go back to the system: a fault maps up to 64 KB around its row. A
 /// head that may as well stay in memory as a whole keeps them, sparing the next faults.
 constexpr std::size_t kMostMappedRows = 64;
@@ -238,10 +236,7 @@ void HeadSketch::score_possible(const float* x, float* logits, const Runtime& ru
           possible.push_back(v);
         }
       }
-      for (std::size_t i = 0; i < possible.size(); ++i) {
-        if (i + kRowsAhead < possible.size()) head_.prefetch_row(possible[i + kRowsAhead]);
-        head_.dot_rows(possible[i], 1, x + t * head_.columns(), of_token + possible[i], runtime);
-      }
+      head_.dot_rows(possible, x + t * head_.columns(), of_token, runtime);
       count += possible.size();
     }
     exact_rows += count;

@@ -39,7 +39,8 @@ std::map<std::string, std::vector<Instruction>> disassemble(const std::string& o
   return functions;
 }
 
-/// Innermost loops, from the target of a jump backwards to the jump, that hold `mnemonic`.
+/// Innermost loops, from the target of a jump backwards to the jump, that hold `mnemonic`. A jump
+/// back across the function's end comes from rare code behind it, not from a loop.
 std::vector<std::vector<std::string>> loops_with(const std::vector<Instruction>& function,
                                                  const std::string& mnemonic) {
   static const std::regex kJump(R"(^(?:j\w+|b\.\w+|cbn?z\s+\w+,)\s+([0-9a-f]+)\b.*)");
@@ -53,6 +54,10 @@ std::vector<std::vector<std::string>> loops_with(const std::vector<Instruction>&
     const auto first = std::ranges::find(function, target, &Instruction::address);
     const auto begin = static_cast<std::size_t>(first - function.begin());
     if (begin < inner_end || begin > end) continue;
+    if (std::any_of(first, function.begin() + static_cast<std::ptrdiff_t>(end),
+                    [](const Instruction& i) { return i.text.starts_with("ret"); })) {
+      continue;
+    }
     inner_end = end + 1;
     std::vector<std::string> loop;
     for (std::size_t i = begin; i <= end; ++i) {
@@ -154,6 +159,8 @@ INSTANTIATE_TEST_SUITE_P(
                     avx512("multiply_unpacked_tokens<(bitnet::TileLayout)2>", 165, false, 4),
                     avx512("look_up_units<(bitnet::TileLayout)2, true, false>", 335, false, 1),
                     avx512("nibble_dot", 26, true),
+                    HotLoop{kVbmi, "dot_tile<4ul, 4ul>", "vfmadd", 28, false},
+                    HotLoop{kVbmi, "Q6KBlock, 4ul>", "vfmadd", 23, false},
                     HotLoop{kVbmi, "add_block<4ul, 4ul, true>", "vfmadd", 31, true},
                     HotLoop{kVbmi, "add_block<4ul, 4ul, false>", "vfmadd", 28, false}),
     loop_name);

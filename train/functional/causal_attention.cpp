@@ -93,7 +93,8 @@ void softmax(float* x, std::int64_t n) {
 
 /// dp := p ⊙ (dp - ⟨p ⊙ dp⟩), the gradient in front of a softmax.
 void softmax_backward(const float* p, float* dp, std::int64_t n) {
-  const float mean = Runtime::serial().kernels().dot(p, dp, n);
+  float mean = 0;
+  Runtime::serial().kernels().dots(p, 1, dp, 1, static_cast<std::size_t>(n), &mean, 1);
   for (std::int64_t i = 0; i < n; ++i) {
     dp[i] = p[i] * (dp[i] - mean);
   }
