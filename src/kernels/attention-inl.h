@@ -4,8 +4,9 @@
 // Keys lie transposed, [D, 64]: lane = position, so that scores need no horizontal sums. Values lie
 // [64, D]: lane = feature. Either product sums in runs of 16 terms, whose sums are then added up (a
 // quarter of the rounding error of one long run). So a run of the cache, 16 x 64 elements, becomes
-// floats once, in the first-level cache, and all rows use it. Results depend neither on the
-// registers at hand nor on how many rows are computed together.
+// floats once, in the first-level cache, and all rows use it; a few rows, a token's heads, widen it
+// in registers. Results depend neither on the registers at hand nor on how many rows are computed
+// together.
 #pragma once
 
 #include "kernels/elementwise-inl.h"
@@ -23,6 +24,7 @@ constexpr std::size_t kPositions = AttentionPage::kPositions;
 constexpr std::size_t kRun = AttentionPage::kRun;
 constexpr std::size_t kColumns = 64;   // positions of keys, features of values
 constexpr std::size_t kRowBlock = 32;  // rows that share a run's floats; 20 KB with their sums
+constexpr std::size_t kFewRows = 4;    // share registers, so need no floats in memory
 constexpr std::size_t kLine = 64;
 // Of the bytes that a run takes from the cache, the sums ask for a line at each term, and widening
 // for the rest, these at each row: asking for all at once would fill what the core keeps track of.
@@ -87,6 +89,53 @@ void add_run(const float* factors, std::size_t stride, std::size_t first, std::s
   }
 }
 
+/// sums[r, c] = Σ_i factors[r, i] * cached[i * stride + c] over `terms`, run by run, for `vectors`
+/// blocks of 16 columns, widened on the way.
+template <std::size_t rows, std::size_t vectors, bool asks, class Cached>
+inline void sum_block(const float* factors, std::size_t factor_stride, const Cached* cached,
+                      std::size_t stride, PagePositions terms, std::size_t prefetch, Columns* sums,
+                      std::size_t column) {
+  constexpr std::size_t kBytes = vectors * kLanes * sizeof(Cached);
+  Floats totals[rows][vectors];
+  Floats block[rows][vectors];
+  const auto each = [](auto body) __attribute__((always_inline)) {
+    unrolled<rows * vectors>([&](std::size_t n) { body(n / vectors, n % vectors); });
+  };
+  each([&](std::size_t r, std::size_t v) { totals[r][v] = splat(0.0F); });
+  for (std::size_t i = terms.first; i < terms.last;) {
+    const std::size_t run_end = (i / kRun + 1) * kRun;
+    const std::size_t end = run_end < terms.last ? run_end : terms.last;
+    each([&](std::size_t r, std::size_t v) { block[r][v] = splat(0.0F); });
+    for (; i < end; ++i) {
+      const Cached* const row = cached + i * stride + column;
+      if constexpr (asks) prefetch_ahead<kBytes>(row, prefetch);
+      Floats term[vectors];
+      unrolled<vectors>([&](std::size_t v) { term[v] = load_cached(row + v * kLanes); });
+      unrolled<rows>([&](std::size_t r) {
+        const Floats factor = splat(factors[r * factor_stride + i]);
+        unrolled<vectors>(
+            [&](std::size_t v) { block[r][v] = multiply_add(factor, term[v], block[r][v]); });
+      });
+    }
+    each([&](std::size_t r, std::size_t v) { totals[r][v] = add(totals[r][v], block[r][v]); });
+  }
+  each([&](std::size_t r, std::size_t v) { store(sums[r] + column + v * kLanes, totals[r][v]); });
+}
+
+template <std::size_t rows, bool asks, class Cached>
+void sum_columns(const float* factors, std::size_t factor_stride, const Cached* cached,
+                 std::size_t stride, PagePositions terms, std::size_t prefetch, std::size_t columns,
+                 Columns* sums) {
+  std::size_t c = 0;
+  for (; c + kFloatsAtOnce * kLanes <= columns; c += kFloatsAtOnce * kLanes) {
+    sum_block<rows, kFloatsAtOnce, asks>(factors, factor_stride, cached, stride, terms, prefetch,
+                                         sums, c);
+  }
+  for (; c < columns; c += kLanes) {
+    sum_block<rows, 1, asks>(factors, factor_stride, cached, stride, terms, prefetch, sums, c);
+  }
+}
+
 /// The largest of a page's scores.
 inline float largest(const float* scores) {
   return largest_lane(max(max(load(scores), load(scores + kLanes)),
@@ -134,9 +183,15 @@ class PageRows {
  private:
   /// weights_[r, j] = Σ_d q[r, d] * k[d, j]
   void score() {
-    zero(weights_);
     const float* const queries = page_.queries + first_row_ * page_.stride;
     const auto* const keys = static_cast<const Cached*>(page_.keys);
+    if (rows_ <= kFewRows) {
+      sum_few(queries, page_.stride, keys, kPositions, kColumns, weights_, [this](std::size_t) {
+        return PagePositions{0, page_.head_dim};
+      });
+      return;
+    }
+    zero(weights_);
     read_ = static_cast<const std::byte*>(page_.keys);
     for (std::size_t d = 0; d < page_.head_dim; d += kRun) {
       const std::size_t count = page_.head_dim - d < kRun ? page_.head_dim - d : kRun;
@@ -181,8 +236,14 @@ class PageRows {
 
   /// out[r, d] = out[r, d] * keep[r] + (Σ_j weights[r, j] * v[j, d]) * take[r]
   void add_values(std::size_t d, std::size_t columns) {
-    zero(sums_);
     const auto* const values = static_cast<const Cached*>(page_.values) + d;
+    if (rows_ <= kFewRows) {
+      sum_few(weights_[0], kPositions, values, page_.stride, columns, sums_,
+              [this](std::size_t r) { return seen_[r]; });
+      merge_sums(d, columns);
+      return;
+    }
+    zero(sums_);
     std::size_t first = kPositions;
     std::size_t last = 0;
     for (std::size_t r = 0; r < rows_; ++r) {
@@ -196,6 +257,11 @@ class PageRows {
         return PagePositions{within_run(seen_[r].first, j), within_run(seen_[r].last, j)};
       });
     }
+    merge_sums(d, columns);
+  }
+
+  /// out[r, d] = out[r, d] * keep[r] + sums_[r, d] * take[r]
+  void merge_sums(std::size_t d, std::size_t columns) {
     for (std::size_t r = 0; r < rows_; ++r) {
       const Floats keep = splat(keep_[r]);
       const Floats take = splat(take_[r]);
@@ -212,36 +278,51 @@ class PageRows {
     return position - run < kRun ? position - run : kRun;
   }
 
-  /// Adds the run's terms to all rows' sums. Rows whose terms are the same ones go together; the
-  /// first ones ask for what lies ahead.
+  /// sums[r, c] = Σ_i factors[r, i] * cached[i * cached_stride + c] over each row's terms.
+  template <class Terms>
+  void sum_few(const float* factors, std::size_t stride, const Cached* cached,
+               std::size_t cached_stride, std::size_t columns, Columns* sums, Terms terms) {
+    for_alike_rows(terms, [&]<std::size_t rows, bool asks>(std::size_t r) {
+      sum_columns<rows, asks>(factors + r * stride, stride, cached, cached_stride, terms(r),
+                              page_.prefetch, columns, sums + r);
+    });
+  }
+
+  /// Adds the run's terms to all rows' sums.
   template <class Terms>
   void add_rows(const float* factors, std::size_t stride, std::size_t columns, Columns* sums,
                 Terms terms) {
+    for_alike_rows(terms, [&]<std::size_t rows, bool asks>(std::size_t r) {
+      add_run<rows, asks>(factors + r * stride, stride, terms(r).first, terms(r).last, run_,
+                          columns, sums + r, read_ + kRun * kAsked<Cached>, page_.prefetch);
+    });
+    read_ += kRun * (kAsked<Cached> + kLine);
+  }
+
+  /// body<rows, asks>(r): rows whose terms are the same ones go together; the first ones ask for
+  /// what lies ahead.
+  template <class Terms, class Body>
+  void for_alike_rows(Terms terms, Body body) {
     std::size_t r = 0;
     while (r < rows_) {
-      const PagePositions own = terms(r);
       std::size_t alike = 1;
-      while (alike < 4 && r + alike < rows_ && terms(r + alike).first == own.first &&
-             terms(r + alike).last == own.last) {
+      while (alike < 4 && r + alike < rows_ && terms(r + alike).first == terms(r).first &&
+             terms(r + alike).last == terms(r).last) {
         ++alike;
       }
-      const float* const from = factors + r * stride;
       if (alike == 3) alike = 2;
-      const auto add = [&]<bool asks>() {
-        const auto add_alike = alike == 4   ? add_run<4, asks>
-                               : alike == 2 ? add_run<2, asks>
-                                            : add_run<1, asks>;
-        add_alike(from, stride, own.first, own.last, run_, columns, sums + r,
-                  read_ + kRun * kAsked<Cached>, page_.prefetch);
+      const auto go = [&]<bool asks>() {
+        alike == 4   ? body.template operator()<4, asks>(r)
+        : alike == 2 ? body.template operator()<2, asks>(r)
+                     : body.template operator()<1, asks>(r);
       };
       if (r == 0) {
-        add.template operator()<true>();
+        go.template operator()<true>();
       } else {
-        add.template operator()<false>();
+        go.template operator()<false>();
       }
       r += alike;
     }
-    read_ += kRun * (kAsked<Cached> + kLine);
   }
 
   void zero(Columns* sums) const {

@@ -161,6 +161,7 @@ INSTANTIATE_TEST_SUITE_P(
                     avx512("nibble_dot", 26, true),
                     HotLoop{kVbmi, "dot_tile<4ul, 4ul>", "vfmadd", 28, false},
                     HotLoop{kVbmi, "Q6KBlock, 4ul>", "vfmadd", 23, false},
+                    HotLoop{kVbmi, "sum_block<4ul, 4ul, true, unsigned short>", "vfmadd", 34, true},
                     HotLoop{kVbmi, "add_block<4ul, 4ul, true>", "vfmadd", 31, true},
                     HotLoop{kVbmi, "add_block<4ul, 4ul, false>", "vfmadd", 28, false}),
     loop_name);
