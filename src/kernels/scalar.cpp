@@ -62,9 +62,28 @@ inline Floats multiply(Floats a, const Floats& b) {
   for (int i = 0; i < 16; ++i) a.lane[i] *= b.lane[i];
   return a;
 }
-/// a * b + c, rounded once.
+// a * b + c, rounded once. The product is exact in double. The sum is rounded there to odd: cut
+// off, and its last bit set if anything was lost, so that rounding it to float sees on which side
+// of a tie it lies (S. Boldo and G. Melquiond, Emulation of FMA and Correctly Rounded Sums, 2008).
+// On a CPU without the instruction, std::fmaf takes eight times as long.
+inline float fused(float a, float b, float c) {
+  const double product = double{a} * double{b};
+  const double sum = product + double{c};
+  const double addend = sum - product;
+  const double lost = (product - (sum - addend)) + (double{c} - addend);
+  const std::uint64_t inexact = __builtin_fabs(lost) > 0 ? 1 : 0;  // not where sum is no number
+  std::uint64_t bits;
+  std::uint64_t lost_bits;
+  __builtin_memcpy(&bits, &sum, sizeof bits);
+  __builtin_memcpy(&lost_bits, &lost, sizeof lost_bits);
+  const std::uint64_t rounded_up = inexact & ((bits ^ lost_bits) >> 63);
+  bits = (bits - rounded_up) | inexact;
+  double odd;
+  __builtin_memcpy(&odd, &bits, sizeof odd);
+  return static_cast<float>(odd);
+}
 inline Floats multiply_add(const Floats& a, const Floats& b, Floats c) {
-  for (int i = 0; i < 16; ++i) c.lane[i] = __builtin_fmaf(a.lane[i], b.lane[i], c.lane[i]);
+  for (int i = 0; i < 16; ++i) c.lane[i] = fused(a.lane[i], b.lane[i], c.lane[i]);
   return c;
 }
 inline Floats divide(Floats a, const Floats& b) {

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <random>
 #include <vector>
 
 #include "kernels/kernel_table.h"
@@ -42,6 +43,29 @@ TEST(Exponential, OfZeroIsOne) {
   float found = 0;
   table().exponentials(&zero, 1, 0, &found);
   EXPECT_EQ(found, 1.0F);
+}
+
+// Two terms of lane 0: c * 1, then a * b fused onto it. (1 + u) (1 - u) / 2 = (1 - u²) / 2 is next
+// to a tie of c's last bit, but so near that a double does not tell; -a * b is next to the other
+// one. Oracle: std::fma.
+TEST(Dots, RoundProductAndSumTogether) {
+  std::mt19937 random(7);
+  for (const KernelTable* const* table = runnable_tables(); *table != nullptr; ++table) {
+    for (int i = 0; i < 20000; ++i) {
+      const auto c = static_cast<float>(1U << 23U | random() >> 9U);
+      const float u = static_cast<float>(random() % 256) * 0x1p-23F;
+      const float a = random() % 2 == 0 ? 1 + u : -1 - u;
+      const float b = i % 8 == 0 ? c : (1 - u) / 2;
+      float row[17] = {c};
+      float vector[17] = {1.0F};
+      row[16] = a;
+      vector[16] = b;
+      float found = 0;
+      (*table)->dots(row, 1, vector, 1, 17, &found, 1);
+      ASSERT_EQ(found, std::fma(a, b, c))
+          << (*table)->name << ": " << a << " * " << b << " + " << c;
+    }
+  }
 }
 
 /// Largest error relative to |f(x)| + 1e-6.
