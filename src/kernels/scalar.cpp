@@ -65,7 +65,7 @@ inline Floats multiply(Floats a, const Floats& b) {
 // a * b + c, rounded once. The product is exact in double. The sum is rounded there to odd: cut
 // off, and its last bit set if anything was lost, so that rounding it to float sees on which side
 // of a tie it lies (S. Boldo and G. Melquiond, Emulation of FMA and Correctly Rounded Sums, 2008).
-// On a CPU without the instruction, std::fmaf takes eight times as long.
+// Without the instruction the C library does likewise, but changes the rounding mode for each sum.
 inline float fused(float a, float b, float c) {
   const double product = double{a} * double{b};
   const double sum = product + double{c};
