@@ -282,8 +282,8 @@ class PageRows {
   template <class Terms>
   void sum_few(const float* factors, std::size_t stride, const Cached* cached,
                std::size_t cached_stride, std::size_t columns, Columns* sums, Terms terms) {
-    for_alike_rows(terms, [&]<std::size_t rows, bool asks>(std::size_t r) {
-      sum_columns<rows, asks>(factors + r * stride, stride, cached, cached_stride, terms(r),
+    for_alike_rows(terms, [&]<std::size_t rows, bool asks>(std::size_t r, PagePositions own) {
+      sum_columns<rows, asks>(factors + r * stride, stride, cached, cached_stride, own,
                               page_.prefetch, columns, sums + r);
     });
   }
@@ -292,29 +292,30 @@ class PageRows {
   template <class Terms>
   void add_rows(const float* factors, std::size_t stride, std::size_t columns, Columns* sums,
                 Terms terms) {
-    for_alike_rows(terms, [&]<std::size_t rows, bool asks>(std::size_t r) {
-      add_run<rows, asks>(factors + r * stride, stride, terms(r).first, terms(r).last, run_,
-                          columns, sums + r, read_ + kRun * kAsked<Cached>, page_.prefetch);
+    for_alike_rows(terms, [&]<std::size_t rows, bool asks>(std::size_t r, PagePositions own) {
+      add_run<rows, asks>(factors + r * stride, stride, own.first, own.last, run_, columns,
+                          sums + r, read_ + kRun * kAsked<Cached>, page_.prefetch);
     });
     read_ += kRun * (kAsked<Cached> + kLine);
   }
 
-  /// body<rows, asks>(r): rows whose terms are the same ones go together; the first ones ask for
-  /// what lies ahead.
+  /// body<rows, asks>(r, terms of r): rows whose terms are the same ones go together; the first
+  /// ones ask for what lies ahead.
   template <class Terms, class Body>
   void for_alike_rows(Terms terms, Body body) {
     std::size_t r = 0;
     while (r < rows_) {
+      const PagePositions own = terms(r);
       std::size_t alike = 1;
-      while (alike < 4 && r + alike < rows_ && terms(r + alike).first == terms(r).first &&
-             terms(r + alike).last == terms(r).last) {
+      while (alike < 4 && r + alike < rows_ && terms(r + alike).first == own.first &&
+             terms(r + alike).last == own.last) {
         ++alike;
       }
       if (alike == 3) alike = 2;
       const auto go = [&]<bool asks>() {
-        alike == 4   ? body.template operator()<4, asks>(r)
-        : alike == 2 ? body.template operator()<2, asks>(r)
-                     : body.template operator()<1, asks>(r);
+        alike == 4   ? body.template operator()<4, asks>(r, own)
+        : alike == 2 ? body.template operator()<2, asks>(r, own)
+                     : body.template operator()<1, asks>(r, own);
       };
       if (r == 0) {
         go.template operator()<true>();

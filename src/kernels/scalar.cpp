@@ -72,15 +72,10 @@ inline float fused(float a, float b, float c) {
   const double addend = sum - product;
   const double lost = (product - (sum - addend)) + (double{c} - addend);
   const std::uint64_t inexact = __builtin_fabs(lost) > 0 ? 1 : 0;  // not where sum is no number
-  std::uint64_t bits;
-  std::uint64_t lost_bits;
-  __builtin_memcpy(&bits, &sum, sizeof bits);
-  __builtin_memcpy(&lost_bits, &lost, sizeof lost_bits);
+  const auto bits = __builtin_bit_cast(std::uint64_t, sum);
+  const auto lost_bits = __builtin_bit_cast(std::uint64_t, lost);
   const std::uint64_t rounded_up = inexact & ((bits ^ lost_bits) >> 63);
-  bits = (bits - rounded_up) | inexact;
-  double odd;
-  __builtin_memcpy(&odd, &bits, sizeof odd);
-  return static_cast<float>(odd);
+  return static_cast<float>(__builtin_bit_cast(double, (bits - rounded_up) | inexact));
 }
 inline Floats multiply_add(const Floats& a, const Floats& b, Floats c) {
   for (int i = 0; i < 16; ++i) c.lane[i] = fused(a.lane[i], b.lane[i], c.lane[i]);
