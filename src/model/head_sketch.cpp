@@ -29,14 +29,14 @@ constexpr int kLargestDigits = 127 * kDigitBase + 127;
 // A row's sum over high digits, without the codes' offset, is an exact float.
 static_assert(kMaxColumns * kCodeOffset * 127 < (1U << 24U));
 /// z of the header.
-constexpr double kDeviations = 2.4273;
+constexpr double kDeviations = 2.4034;
 constexpr std::size_t kChunksPerThread = 8;
 /// Of a chunk, before its pages go back to the system: a fault maps up to 64 KB around its row. A
 /// head that may as well stay in memory as a whole keeps them, sparing the next faults.
 constexpr std::size_t kMostMappedRows = 64;
 constexpr std::size_t kMayStayMapped = std::size_t{512} << 20;
 
-/// The factor of |x| in a row's interval, in units of its step. Roundings of the codes, of the
+/// The factor of |x| in a row's upper end, in units of its step. Roundings of the codes, of the
 /// sketch's sums and of its bounds are below sqrt(K) 2^-15 together: the sums' terms are at most
 /// 8.5 |x_k|, and six operations round them by 2^-24. The exact logit rounds K / 16 + 6 times, by
 /// 2^-24 of at most |w| |x| <= 7 sqrt(K) |x|.
@@ -64,15 +64,17 @@ void encode_row(const float* row, float inverse, const std::vector<float>& dithe
   }
 }
 
-/// Keeps the `top` largest numbers: the smallest of them in front.
-void offer(std::vector<float>& best, std::size_t top, float value) {
+/// Keeps the `top` largest estimates: the smallest of them in front.
+void offer(std::vector<HeadSketch::Estimate>& best, std::size_t top,
+           HeadSketch::Estimate estimate) {
+  constexpr auto kLogit = &HeadSketch::Estimate::logit;
   if (best.size() < top) {
-    best.push_back(value);
-    std::ranges::push_heap(best, std::greater<>{});
-  } else if (value > best.front()) {
-    std::ranges::pop_heap(best, std::greater<>{});
-    best.back() = value;
-    std::ranges::push_heap(best, std::greater<>{});
+    best.push_back(estimate);
+    std::ranges::push_heap(best, std::greater<>{}, kLogit);
+  } else if (estimate.logit > best.front().logit) {
+    std::ranges::pop_heap(best, std::greater<>{}, kLogit);
+    best.back() = estimate;
+    std::ranges::push_heap(best, std::greater<>{}, kLogit);
   }
 }
 
@@ -156,7 +158,7 @@ void HeadSketch::prepare(const float* x, Query& query) const {
 }
 
 void HeadSketch::bound_panel(std::size_t panel, const Query& query, std::size_t top, float* upper,
-                             std::vector<float>& best, const Runtime& runtime) const {
+                             std::vector<Estimate>& best, const Runtime& runtime) const {
   std::int32_t high[kPanelRows];
   std::int32_t low[kPanelRows];
   runtime.kernels().nibble_dot(tiles_.data() + panel * steps_per_panel_ * kPanelStepBytes,
@@ -169,9 +171,8 @@ void HeadSketch::bound_panel(std::size_t panel, const Query& query, std::size_t 
                           static_cast<float>(low[i] - query.low_offset);
     const float step = steps_[first + i];
     const float middle = step * (query.scale * product - query.dither_dot);
-    const float reach = step * query.reach;
-    upper[first + i] = middle + reach;
-    offer(best, top, middle - reach);
+    upper[first + i] = middle + step * query.reach;
+    offer(best, top, {.logit = middle, .row = first + i});
   }
 }
 
@@ -187,35 +188,45 @@ void HeadSketch::multiply_top(const float* x, std::size_t tokens, std::size_t to
   for (std::size_t t = 0; t < tokens; ++t) {
     prepare(x + t * columns, queries_[t]);
   }
-  find_thresholds(top, logits, runtime);
+  find_bounds(top, logits, runtime);
+  find_thresholds(top, x, logits, runtime);
   score_possible(x, logits, runtime);
 }
 
-void HeadSketch::find_thresholds(std::size_t top, float* upper, const Runtime& runtime) {
+void HeadSketch::find_bounds(std::size_t top, float* upper, const Runtime& runtime) {
   const std::size_t tokens = queries_.size();
   chunks_ = std::min(panel_count(head_.rows()),
                      kChunksPerThread * static_cast<std::size_t>(runtime.threads()));
   best_.resize(chunks_ * tokens);
   mapped_rows_.resize(chunks_);
   runtime.pool().parallel_for(chunks_, [&](std::size_t chunk) {
-    std::vector<float>* const best = best_.data() + chunk * tokens;
-    std::for_each_n(best, tokens, [](std::vector<float>& numbers) { numbers.clear(); });
+    std::vector<Estimate>* const best = best_.data() + chunk * tokens;
+    std::for_each_n(best, tokens, [](std::vector<Estimate>& estimates) { estimates.clear(); });
     for (std::size_t panel = first_panel(chunk); panel < first_panel(chunk + 1); ++panel) {
       for (std::size_t t = 0; t < tokens; ++t) {
         bound_panel(panel, queries_[t], top, upper + t * head_.rows(), best[t], runtime);
       }
     }
   });
+}
+
+void HeadSketch::find_thresholds(std::size_t top, const float* x, float* logits,
+                                 const Runtime& runtime) {
+  const std::size_t tokens = queries_.size();
   thresholds_.resize(tokens);
-  for (std::size_t t = 0; t < tokens; ++t) {
-    std::vector<float>& best = best_[t];
+  runtime.pool().parallel_for(tokens, [&](std::size_t t) {
+    std::vector<Estimate>& best = best_[t];
     for (std::size_t chunk = 1; chunk < chunks_; ++chunk) {
-      for (const float lower : best_[chunk * tokens + t]) {
-        offer(best, top, lower);
-      }
+      for (const Estimate estimate : best_[chunk * tokens + t]) offer(best, top, estimate);
     }
-    thresholds_[t] = best.front();
-  }
+    thread_local std::vector<std::size_t> rows;
+    rows.resize(best.size());
+    std::ranges::transform(best, rows.begin(), &Estimate::row);
+    float* const of_token = logits + t * head_.rows();
+    head_.dot_rows(rows, x + t * head_.columns(), of_token, runtime);
+    thresholds_[t] = of_token[*std::ranges::min_element(
+        rows, std::less<>{}, [&](std::size_t row) { return of_token[row]; })];
+  });
 }
 
 void HeadSketch::score_possible(const float* x, float* logits, const Runtime& runtime) {

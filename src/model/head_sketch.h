@@ -9,13 +9,14 @@
 //   w·x = d (c·x - u·x + e·x).
 // e_k is a sum of 16 independent signs of size 2^-2 ... 2^-17, so e·x is sub-Gaussian with its own
 // variance |x|² / 12 as variance factor (Hoeffding, 1963), and
-//   P(|e·x| > z |x|) <= 2 exp(-6 z²) = 2^-50  for  z = sqrt(51 ln 2 / 6) = 2.43.
+//   P(e·x > z |x|) <= exp(-6 z²) = 2^-50  for  z = sqrt(50 ln 2 / 6) = 2.403.
 // x is written as s q + r with q of two int8 digits, |r_k| <= s / 2 and |c_k| <= 8, hence
-//   |logit - d (s c·q - u·x)| <= d ((z + g) |x| + 4 K s),
-// g covering the rounding of float (head_sketch.cpp). A row that this interval keeps below the k-th
-// largest lower end cannot be among the k largest: all others are computed exactly. u is drawn
-// before any x is seen and nothing that it decides shows in a result, so for a vocabulary of 128000
-// the k best logits of a token differ from those of the whole head with a probability below 2^-33.
+//   logit <= d (s c·q - u·x) + d ((z + g) |x| + 4 K s),
+// g covering the rounding of float (head_sketch.cpp). The rows of the k largest estimates are
+// scored exactly. A row whose upper end lies below the least of their logits cannot be among the k
+// largest: all others are scored, too. u is drawn before any x is seen and nothing that it decides
+// shows in a result, so for a vocabulary of 128000 the k best logits of a token differ from those
+// of the whole head with a probability below 2^-33.
 #pragma once
 
 #include <bitnet/runtime.h>
@@ -46,6 +47,12 @@ class HeadSketch {
   std::size_t memory_bytes() const { return tiles_.size() + steps_.size() * sizeof(float); }
   std::size_t exact_rows() const { return exact_rows_; }
 
+  /// Of a row's logit, by the sketch: the middle of what it can be.
+  struct Estimate {
+    float logit;
+    std::size_t row;
+  };
+
  private:
   /// One x: scale (256 high + low).
   struct Query {
@@ -54,15 +61,18 @@ class HeadSketch {
     std::int32_t low_offset = 0;
     float scale = 0;       // s
     float dither_dot = 0;  // u·x
-    float reach = 0;       // half of a row's interval, in units of its d
+    float reach = 0;       // from an estimate to its upper end, in units of the row's d
   };
   void encode_panel(std::size_t panel, const Runtime& runtime);
   void prepare(const float* x, Query& query) const;
-  /// Writes the upper ends of a panel's rows and offers their lower ends to `best`.
+  /// Writes the upper ends of a panel's rows and offers their estimates to `best`.
   void bound_panel(std::size_t panel, const Query& query, std::size_t top, float* upper,
-                   std::vector<float>& best, const Runtime& runtime) const;
-  /// Upper ends of all rows for each query, and what they must reach to be scored.
-  void find_thresholds(std::size_t top, float* upper, const Runtime& runtime);
+                   std::vector<Estimate>& best, const Runtime& runtime) const;
+  /// Upper ends of all rows for each query, and the `top` largest estimates of each chunk.
+  void find_bounds(std::size_t top, float* upper, const Runtime& runtime);
+  /// What an upper end must reach for its row to be scored: the least logit behind those estimates.
+  void find_thresholds(std::size_t top, const float* x, float* logits, const Runtime& runtime);
+  /// Takes upper ends in `logits` and leaves logits.
   void score_possible(const float* x, float* logits, const Runtime& runtime);
   std::size_t first_panel(std::size_t chunk) const {
     return panel_count(head_.rows()) * chunk / chunks_;
@@ -75,10 +85,10 @@ class HeadSketch {
   std::vector<float> dither_;          // [K]: u
   // Of the last call.
   std::vector<Query> queries_;
-  std::size_t chunks_ = 1;                // of panels, for threads
-  std::vector<std::vector<float>> best_;  // [chunks, T]: the largest lower ends, a heap
-  std::vector<float> thresholds_;         // [T]
-  std::vector<std::size_t> mapped_rows_;  // [chunks]: read since their pages were given back
+  std::size_t chunks_ = 1;                   // of panels, for threads
+  std::vector<std::vector<Estimate>> best_;  // [chunks, T]: the largest, a heap
+  std::vector<float> thresholds_;            // [T]
+  std::vector<std::size_t> mapped_rows_;     // [chunks]: read since their pages were given back
   std::size_t exact_rows_ = 0;
 };
 
