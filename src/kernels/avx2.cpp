@@ -147,6 +147,13 @@ inline __m128i narrow_to_bytes(Ints x) {
   return _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
 }
 inline Floats to_floats(Ints x) { return {_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)}; }
+inline Ints add(Ints a, Ints b) {
+  return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+}
+template <int bits>
+inline Ints shift_left(Ints x) {
+  return {_mm256_slli_epi32(x.low, bits), _mm256_slli_epi32(x.high, bits)};
+}
 
 inline Floats scale_by_power(Floats x, Ints n) {
   const auto scale = [](__m256 v, __m256i power) {
@@ -322,6 +329,47 @@ inline void add_nibbles(RowSums& sums, Nibbles nibbles, const std::int8_t* codes
                        _mm256_maddubs_epi16(nibbles.second, _mm256_set1_epi32(four[1])));
   sums.v = _mm256_add_epi32(sums.v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
+
+// 6-bit codes, q6_k's: 32 inputs. vpmaddubsw multiplies by an unsigned operand: the middle and low
+// digits, or the codes' magnitudes, whose signs the high digits take over.
+struct SixBits {
+  __m256i codes, magnitudes, scales;
+};
+inline SixBits six_bits(const std::uint8_t* low_bits, const std::uint8_t* upper_bits,
+                        const std::int8_t* sub_scales, std::size_t chunk, std::size_t part) {
+  const __m256i nibbles =
+      _mm256_loadu_si256(reinterpret_cast<const __m256i*>(low_bits + 32 * part));
+  const __m256i upper = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(upper_bits));
+  const bool is_low = chunk % 2 == 0;
+  const int shift = 2 * static_cast<int>(part);
+  const __m256i four_low = is_low ? nibbles : _mm256_srli_epi16(nibbles, 4);
+  const __m256i two_high =
+      is_low ? _mm256_slli_epi16(upper, 4 - shift) : _mm256_srli_epi16(upper, shift);
+  const __m256i offset_codes = _mm256_or_si256(_mm256_and_si256(four_low, _mm256_set1_epi8(15)),
+                                               _mm256_and_si256(two_high, _mm256_set1_epi8(48)));
+  const __m256i codes = _mm256_sub_epi8(offset_codes, _mm256_set1_epi8(32));
+  // Two sub-scales, one for each half, as words: put into upper bytes and shifted down.
+  std::int16_t two_scales;
+  __builtin_memcpy(&two_scales, sub_scales + 4 * chunk + 2 * part, sizeof two_scales);
+  const __m256i upper_bytes = _mm256_set_m128i(_mm_set1_epi16(0x0180), _mm_set1_epi16(0x0080));
+  const __m256i scales =
+      _mm256_srai_epi16(_mm256_shuffle_epi8(_mm256_set1_epi16(two_scales), upper_bytes), 8);
+  return {codes, _mm256_abs_epi8(codes), scales};
+}
+inline void add_products(RowSums& high, RowSums& middle, RowSums& low, const SixBits& bits,
+                         const FixedPointInputs& x, std::size_t part) {
+  const auto digits = [&](const std::int8_t* of_chunk) {
+    return _mm256_load_si256(reinterpret_cast<const __m256i*>(of_chunk + 32 * part));
+  };
+  const auto add_pairs = [&](RowSums& sums, __m256i pairs) {
+    sums.v = _mm256_add_epi32(sums.v, _mm256_madd_epi16(pairs, bits.scales));
+  };
+  add_pairs(high,
+            _mm256_maddubs_epi16(bits.magnitudes, _mm256_sign_epi8(digits(x.high), bits.codes)));
+  add_pairs(middle, _mm256_maddubs_epi16(digits(x.middle), bits.codes));
+  add_pairs(low, _mm256_maddubs_epi16(digits(x.low), bits.codes));
+}
+inline Ints join(const RowSums (&parts)[2]) { return {parts[0].v, parts[1].v}; }
 
 // Products by table lookup: 32 tokens.
 struct Words {

@@ -100,6 +100,11 @@ inline Ints load_int8(const std::int8_t* p) {
   return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
 }
 inline Floats to_floats(Ints x) { return {_mm512_cvtepi32_ps(x.v)}; }
+inline Ints add(Ints a, Ints b) { return {_mm512_add_epi32(a.v, b.v)}; }
+template <int bits>
+inline Ints shift_left(Ints x) {
+  return {_mm512_slli_epi32(x.v, bits)};
+}
 
 inline Floats scale_by_power(Floats x, Ints n) {
   return {
@@ -360,6 +365,50 @@ inline __m512i total(FieldSums sums) {
   return _mm512_add_epi32(_mm512_add_epi32(low, high), field[4]);
 }
 
+// 6-bit codes, q6_k's. vpdpbusd multiplies by an unsigned operand: the middle and low digits, or
+// codes with their offset of 32, which the inputs' sums then take off again. Four products stay
+// within int16, so that vpdpwssd multiplies them by a sub-scale, in the lower half of its dword.
+struct SixBits {
+  __m512i offset_codes, codes, scales;
+};
+inline SixBits six_bits(const std::uint8_t* low_bits, const std::uint8_t* upper_bits,
+                        const std::int8_t* sub_scales, std::size_t chunk, std::size_t /*part*/) {
+  const __m512i nibbles = _mm512_loadu_si512(low_bits);
+  const __m512i upper =
+      _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(upper_bits)));
+  const bool is_low = chunk % 2 == 0;
+  // Of inputs 0 to 31 and 32 to 63.
+  const __m512i shifts =
+      _mm512_inserti64x4(_mm512_set1_epi32(is_low ? 4 : 0), _mm256_set1_epi32(2), 1);
+  const __m512i four_low = is_low ? nibbles : _mm512_srli_epi16(nibbles, 4);
+  const __m512i two_high =
+      _mm512_and_si512(is_low ? _mm512_sllv_epi32(upper, shifts) : _mm512_srlv_epi32(upper, shifts),
+                       _mm512_set1_epi8(48));
+  constexpr int kMaskedOr = 0xea;  // a & b | c
+  const __m512i offset_codes =
+      _mm512_ternarylogic_epi32(_mm512_set1_epi8(15), four_low, two_high, kMaskedOr);
+  const __m512i words = _mm512_and_si512(
+      _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(sub_scales))),
+      _mm512_set1_epi32(0xffff));
+  const __m512i of_lanes =
+      _mm512_add_epi32(_mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3),
+                       _mm512_set1_epi32(static_cast<int>(4 * chunk)));
+  return {offset_codes, _mm512_sub_epi8(offset_codes, _mm512_set1_epi8(32)),
+          _mm512_permutexvar_epi32(of_lanes, words)};
+}
+inline void add_products(RowSums& high, RowSums& middle, RowSums& low, const SixBits& bits,
+                         const FixedPointInputs& x, std::size_t /*part*/) {
+  const __m512i zero = _mm512_setzero_si512();
+  const __m512i of_high = _mm512_dpbusd_epi32(_mm512_load_si512(x.minus_32_high_sums),
+                                              bits.offset_codes, _mm512_load_si512(x.high));
+  const __m512i of_middle = _mm512_dpbusd_epi32(zero, _mm512_load_si512(x.middle), bits.codes);
+  const __m512i of_low = _mm512_dpbusd_epi32(zero, _mm512_load_si512(x.low), bits.codes);
+  high.v = _mm512_dpwssd_epi32(high.v, of_high, bits.scales);
+  middle.v = _mm512_dpwssd_epi32(middle.v, of_middle, bits.scales);
+  low.v = _mm512_dpwssd_epi32(low.v, of_low, bits.scales);
+}
+inline Ints join(const RowSums (&parts)[1]) { return {parts[0].v}; }
+
 // 4-bit codes.
 constexpr std::size_t kNibbleRegisters = 2;
 struct Nibbles {
@@ -449,4 +498,5 @@ requires(M == 1) inline void accumulate(const std::uint8_t* panel, std::size_t f
 }  // namespace bitnet::kernels
 
 #include "kernels/kernel_table-inl.h"
+#include "kernels/q6_k_tile-inl.h"
 #include "kernels/unpacked_gemm-inl.h"

@@ -104,7 +104,8 @@ namespace bitnet::kernels {
 namespace {
 
 constexpr KernelTable vbmi_table() {
-  KernelTable table = with_mixed_gemm(with_unpacked_gemm(make_table("avx512-vbmi", Isa::avx512)));
+  KernelTable table =
+      with_mixed_gemm(with_unpacked_gemm(with_q6_k_tiles(make_table("avx512-vbmi", Isa::avx512))));
   table.preferred_layout = TileLayout::t16p;
   table.pack_t16p = pack_t16p;
   table.gemm_t16p = multiply_block_unpacked<TileLayout::t16p>;

@@ -4,5 +4,5 @@
 
 namespace bitnet::kernels {
 constinit const KernelTable kAvx512VnniTable =
-    with_unpacked_gemm(make_table("avx512-vnni", Isa::avx512));
+    with_unpacked_gemm(with_q6_k_tiles(make_table("avx512-vnni", Isa::avx512)));
 }

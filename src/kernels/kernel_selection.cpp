@@ -126,6 +126,9 @@ std::size_t tile_prefetch() {
   return amd_family() == kZen5 ? 8192 : 0;
 }
 
+// AMD's prefetchers follow one row after the other, and were slower with more requests.
+std::size_t row_prefetch() { return is_intel() ? tile_prefetch() : 0; }
+
 // Zen 5 was slower with it.
 bool next_row_prefetch_pays() { return is_intel(); }
 

@@ -7,6 +7,7 @@
 #include "kernels/elementwise-inl.h"
 #include "kernels/float_dots-inl.h"
 #include "kernels/kernel_table.h"
+#include "kernels/q6_k_dots-inl.h"
 #include "kernels/row_ops-inl.h"
 #include "kernels/ternary_gemm-inl.h"
 #include "ternary/tile_packing-inl.h"
@@ -40,8 +41,8 @@ constexpr KernelTable make_table(std::string_view name, Isa isa) {
       .attend_int8 = attend<std::int8_t>,
       .q8_0_to_f32 = blocks_to_f32<Q8Block>,
       .q6_k_to_f32 = blocks_to_f32<Q6KBlock>,
-      .dot_q8_0 = dot_rows<Q8Block>,
-      .dot_q6_k = dot_rows<Q6KBlock>,
+      .dot_q8_0 = dot_q8_0,
+      .dot_q6_k = dot_q6_k,
       .sum_abs = sum_abs,
       .ternarize = ternarize,
       .pack_t16 = pack_panel<TileLayout::t16>,

@@ -63,6 +63,31 @@ struct GemmBlock {
 
 struct TableScratch;  // table_scratch.h
 
+/// 64 numbers in fixed point: x[i] = scale * (2^14 high[i] + 2^7 middle[i] + low[i]).
+struct FixedPointInputs {
+  static constexpr std::size_t kCount = 64;
+  static constexpr int kDigitBits = 7;
+  static constexpr std::int32_t kLargest = 127 << 2 * kDigitBits;  ///< |x| / scale
+
+  alignas(64) std::int8_t high[kCount];         ///< -127..127
+  std::int8_t middle[kCount], low[kCount];      ///< 0..127
+  std::int32_t minus_32_high_sums[kCount / 4];  ///< -32 times the sum of four neighbours' high
+};
+
+/// The same numbers for 16-bit products: of even inputs, of odd ones.
+struct FixedPointWords {
+  alignas(64) std::int16_t high[2][FixedPointInputs::kCount / 2];
+  std::int16_t lower[2][FixedPointInputs::kCount / 2];  ///< 2^7 middle + low
+};
+
+/// Vectors [count, n], n a multiple of 256.
+struct FixedPointVectors {
+  const FixedPointInputs* inputs;  ///< [count, n / 64]
+  const FixedPointWords* words;    ///< [n / 256, count, 4]; nothing for a lone vector
+  const float* scales;             ///< [count]
+  std::size_t count, n;
+};
+
 /// [first, last) of a page.
 struct PagePositions {
   std::size_t first, last;
@@ -154,11 +179,16 @@ struct KernelTable {
   /// for q6_k code * (scale * sub-scale).
   void (*q8_0_to_f32)(const std::byte* blocks, std::size_t n, float* out);
   void (*q6_k_to_f32)(const std::byte* blocks, std::size_t n, float* out);
-  /// dots of x [n] and `count` such rows, side by side. `prefetch` as in TernaryGemm.
+  /// dots of x [n] and `count` rows of q8_0, side by side. `prefetch` as in TernaryGemm.
   void (*dot_q8_0)(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
                    std::size_t prefetch, float* out);
-  void (*dot_q6_k)(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
-                   std::size_t prefetch, float* out);
+  /// out[m, r] = (the sum of 16 lanes) * scales[m] for rows of q6_k and vectors in fixed point.
+  /// With H, M and L the sums of sub-scale * code * digit, in integers, over the high, middle and
+  /// low digits of those inputs i of a block that have i mod 64 / 4 = l, lane l becomes
+  ///   fma(fma(float(H), 2^14, float(2^7 M + L)), block scale, lane l)
+  /// block by block from 0 on; lanes are added as in sum_squares. `prefetch` as in TernaryGemm.
+  void (*dot_q6_k)(const std::byte* rows, std::size_t row_count, const FixedPointVectors& vectors,
+                   std::size_t prefetch, float* out, std::size_t out_stride);
 
   /// Σ |w| in double over 16 virtual lanes, as sum_squares. `prefetch` as in TernaryGemm.
   double (*sum_abs)(const float* w, std::size_t n, std::size_t prefetch);
@@ -228,6 +258,8 @@ decltype(KernelTable::gemm_t2) gemm_kernel(const KernelTable& table, TileLayout 
 decltype(KernelTable::table_gemm_t2) table_gemm_kernel(const KernelTable& table, TileLayout layout);
 /// TernaryGemm::prefetch for this CPU.
 std::size_t tile_prefetch();
+/// The same for rows of blocks that follow each other.
+std::size_t row_prefetch();
 /// Whether quantizing a row of floats should ask for the next one.
 bool next_row_prefetch_pays();
 /// TernaryGemm::unpack_once for this CPU.

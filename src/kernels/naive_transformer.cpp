@@ -62,17 +62,22 @@ float half_at(const std::byte* bytes) {
   return result;
 }
 
-float dot(const float* a, const float* b, std::size_t n) {
-  std::array<float, 16> lane{};
-  for (std::size_t i = 0; i < n; ++i) {
-    lane[i % 16] = std::fma(a[i], b[i], lane[i % 16]);
-  }
+/// Lane i += lane i + 8, then + 4, + 2, + 1.
+float add_lanes(std::array<float, 16> lane) {
   for (const std::size_t half : {8, 4, 2, 1}) {
     for (std::size_t i = 0; i < half; ++i) {
       lane[i] += lane[i + half];
     }
   }
   return lane[0];
+}
+
+float dot(const float* a, const float* b, std::size_t n) {
+  std::array<float, 16> lane{};
+  for (std::size_t i = 0; i < n; ++i) {
+    lane[i % 16] = std::fma(a[i], b[i], lane[i % 16]);
+  }
+  return add_lanes(lane);
 }
 
 /// Σ factors(i).first * factors(i).second over [first, last), fused in runs of 16.
@@ -182,38 +187,60 @@ void q8_0_to_f32(const std::byte* blocks, std::size_t n, float* out) {
 
 // Number e of a block: e = 128 half + 32 quarter + i has its four low bits in nibble quarter / 2 of
 // byte 64 half + 32 (quarter % 2) + i, its upper two in field `quarter` of byte 128 + 32 half + i.
+int q6_k_code(const std::byte* block, std::size_t e) {
+  const std::size_t half = e / 128;
+  const std::size_t quarter = e % 128 / 32;
+  const std::size_t i = e % 32;
+  const auto low = std::to_integer<int>(block[64 * half + 32 * (quarter % 2) + i]);
+  const auto high = std::to_integer<int>(block[128 + 32 * half + i]);
+  return (low >> (4 * static_cast<int>(quarter / 2)) & 15) + (high >> (2 * quarter) & 3) * 16 - 32;
+}
+int q6_k_sub_scale(const std::byte* block, std::size_t e) {
+  return static_cast<std::int8_t>(block[192 + e / 16]);
+}
+
 void q6_k_to_f32(const std::byte* blocks, std::size_t n, float* out) {
   for (std::size_t k = 0; k < n; ++k) {
     const std::byte* block = blocks + k / 256 * 210;
     const std::size_t e = k % 256;
-    const std::size_t half = e / 128;
-    const std::size_t quarter = e % 128 / 32;
-    const std::size_t i = e % 32;
-    const auto low = std::to_integer<int>(block[64 * half + 32 * (quarter % 2) + i]);
-    const auto high = std::to_integer<int>(block[128 + 32 * half + i]);
-    const int code =
-        (low >> (4 * static_cast<int>(quarter / 2)) & 15) + (high >> (2 * quarter) & 3) * 16 - 32;
-    const auto sub_scale = static_cast<std::int8_t>(block[192 + e / 16]);
-    out[k] = static_cast<float>(code) * (half_at(block + 208) * static_cast<float>(sub_scale));
+    out[k] = static_cast<float>(q6_k_code(block, e)) *
+             (half_at(block + 208) * static_cast<float>(q6_k_sub_scale(block, e)));
   }
 }
 
-template <auto to_floats>
-void dot_rows(const std::byte* rows, std::size_t row_bytes, std::size_t count, const float* x,
-              std::size_t n, float* out) {
+void dot_q8_0(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
+              std::size_t /*prefetch*/, float* out) {
   std::vector<float> row(n);
   for (std::size_t r = 0; r < count; ++r) {
-    to_floats(rows + r * row_bytes, n, row.data());
+    q8_0_to_f32(rows + r * (n / 32 * 34), n, row.data());
     out[r] = dot(row.data(), x, n);
   }
 }
-void dot_q8_0(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
-              std::size_t /*prefetch*/, float* out) {
-  dot_rows<q8_0_to_f32>(rows, n / 32 * 34, count, x, n, out);
-}
-void dot_q6_k(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
-              std::size_t /*prefetch*/, float* out) {
-  dot_rows<q6_k_to_f32>(rows, n / 256 * 210, count, x, n, out);
+
+void dot_q6_k(const std::byte* rows, std::size_t row_count, const FixedPointVectors& vectors,
+              std::size_t /*prefetch*/, float* out, std::size_t out_stride) {
+  for (std::size_t m = 0; m < vectors.count; ++m) {
+    for (std::size_t r = 0; r < row_count; ++r) {
+      std::array<float, 16> lanes{};
+      for (std::size_t b = 0; b < vectors.n / 256; ++b) {
+        const std::byte* block = rows + (r * (vectors.n / 256) + b) * 210;
+        for (std::size_t lane = 0; lane < 16; ++lane) {
+          std::int64_t high = 0;
+          std::int64_t lower = 0;
+          for (std::size_t e = 0; e < 256; ++e) {
+            if (e % 64 / 4 != lane) continue;
+            const FixedPointInputs& x = vectors.inputs[(m * vectors.n + b * 256 + e) / 64];
+            const int weight = q6_k_code(block, e) * q6_k_sub_scale(block, e);
+            high += weight * x.high[e % 64];
+            lower += weight * (128 * x.middle[e % 64] + x.low[e % 64]);
+          }
+          const float sum = std::fma(static_cast<float>(high), 16384.0F, static_cast<float>(lower));
+          lanes[lane] = std::fma(sum, half_at(block + 208), lanes[lane]);
+        }
+      }
+      out[m * out_stride + r] = add_lanes(lanes) * vectors.scales[m];
+    }
+  }
 }
 
 void attend_f32(const AttentionPage& page) { attend<float>(page); }

@@ -20,8 +20,8 @@ void q8_0_to_f32(const std::byte* blocks, std::size_t n, float* out);
 void q6_k_to_f32(const std::byte* blocks, std::size_t n, float* out);
 void dot_q8_0(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
               std::size_t prefetch, float* out);
-void dot_q6_k(const std::byte* rows, std::size_t count, const float* x, std::size_t n,
-              std::size_t prefetch, float* out);
+void dot_q6_k(const std::byte* rows, std::size_t row_count, const FixedPointVectors& vectors,
+              std::size_t prefetch, float* out, std::size_t out_stride);
 void attend_f32(const AttentionPage& page);
 void attend_f16(const AttentionPage& page);
 void attend_int8(const AttentionPage& page);

@@ -166,6 +166,15 @@ inline std::int32_t sum_lanes(const Ints& x) {
   return vaddvq_s32(
       vaddq_s32(vaddq_s32(x.quarter[0], x.quarter[1]), vaddq_s32(x.quarter[2], x.quarter[3])));
 }
+inline Ints add(Ints a, const Ints& b) {
+  for (int i = 0; i < 4; ++i) a.quarter[i] = vaddq_s32(a.quarter[i], b.quarter[i]);
+  return a;
+}
+template <int bits>
+inline Ints shift_left(Ints x) {
+  for (int32x4_t& quarter : x.quarter) quarter = vshlq_n_s32(quarter, bits);
+  return x;
+}
 inline Ints load_int8(const std::int8_t* p) {
   const int8x16_t bytes = vld1q_s8(p);
   const int16x8_t low = vmovl_s8(vget_low_s8(bytes));
@@ -297,6 +306,35 @@ struct Nibbles {
 inline Nibbles split_nibbles(const std::uint8_t* bytes) {
   const uint8x16_t packed = vld1q_u8(bytes);
   return {{vandq_u8(packed, vdupq_n_u8(15)), vshrq_n_u8(packed, 4)}};
+}
+
+// 6-bit codes, q6_k's: 16 inputs of one sub-scale.
+struct SixBits {
+  int8x16_t codes;
+  std::int32_t scale;
+};
+inline SixBits six_bits(const std::uint8_t* low_bits, const std::uint8_t* upper_bits,
+                        const std::int8_t* sub_scales, std::size_t chunk, std::size_t part) {
+  const uint8x16_t nibbles = vld1q_u8(low_bits + 16 * part);
+  const uint8x16_t upper = vld1q_u8(upper_bits + 16 * (part % 2));
+  const bool is_low = chunk % 2 == 0;
+  const uint8x16_t four_low = is_low ? vandq_u8(nibbles, vdupq_n_u8(15)) : vshrq_n_u8(nibbles, 4);
+  const int shift = (is_low ? 4 : 0) - 2 * static_cast<int>(part / 2);  // to the right if negative
+  const uint8x16_t two_high =
+      vandq_u8(vshlq_u8(upper, vdupq_n_s8(static_cast<std::int8_t>(shift))), vdupq_n_u8(48));
+  return {vsubq_s8(vreinterpretq_s8_u8(vorrq_u8(four_low, two_high)), vdupq_n_s8(32)),
+          sub_scales[4 * chunk + part]};
+}
+/// `add_quads(sum, codes, digits, scale)` adds scale times the products of four neighbours a lane.
+template <class AddQuads>
+inline void add_products_by(AddQuads add_quads, RowSums& high, RowSums& middle, RowSums& low,
+                            const SixBits& bits, const FixedPointInputs& x, std::size_t part) {
+  high.v = add_quads(high.v, bits.codes, vld1q_s8(x.high + 16 * part), bits.scale);
+  middle.v = add_quads(middle.v, bits.codes, vld1q_s8(x.middle + 16 * part), bits.scale);
+  low.v = add_quads(low.v, bits.codes, vld1q_s8(x.low + 16 * part), bits.scale);
+}
+inline Ints join(const RowSums (&parts)[4]) {
+  return {{parts[0].v, parts[1].v, parts[2].v, parts[3].v}};
 }
 
 // Products by table lookup: 32 tokens.

@@ -59,6 +59,17 @@ inline void add_nibbles(RowSums& sums, const Nibbles& nibbles, const std::int8_t
   sums.v = add_rows(sums.v, products);
 }
 
+// Products of at most 32 * 127: int16 holds sums of four.
+inline void add_products(RowSums& high, RowSums& middle, RowSums& low, const SixBits& bits,
+                         const FixedPointInputs& x, std::size_t part) {
+  const auto add_quads = [](int32x4_t sum, int8x16_t codes, int8x16_t digits, std::int32_t scale) {
+    ByteProducts products;
+    add_products(products, vreinterpretq_u8_s8(codes), digits);
+    return vmlaq_n_s32(sum, add_rows(vdupq_n_s32(0), products), scale);
+  };
+  add_products_by(add_quads, high, middle, low, bits, x, part);
+}
+
 // Products of five fields, then widened: the best that this ISA offers.
 std::uint64_t dot_probe(std::size_t rounds) {
   constexpr std::size_t kChains = 8;

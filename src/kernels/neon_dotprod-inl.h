@@ -36,6 +36,14 @@ inline void add_nibbles(RowSums& sums, const Nibbles& nibbles, const std::int8_t
   sums.v = vdotq_lane_s32(sums.v, vreinterpretq_s8_u8(nibbles.field[1]), step, 1);
 }
 
+inline void add_products(RowSums& high, RowSums& middle, RowSums& low, const SixBits& bits,
+                         const FixedPointInputs& x, std::size_t part) {
+  const auto add_quads = [](int32x4_t sum, int8x16_t codes, int8x16_t digits, std::int32_t scale) {
+    return vmlaq_n_s32(sum, vdotq_s32(vdupq_n_s32(0), codes, digits), scale);
+  };
+  add_products_by(add_quads, high, middle, low, bits, x, part);
+}
+
 }  // namespace
 }  // namespace bitnet::kernels
 

@@ -171,6 +171,15 @@ inline std::int32_t sum_lanes(const Ints& x) {
   for (const std::int32_t lane : x.lane) sum += lane;
   return sum;
 }
+inline Ints add(Ints a, const Ints& b) {
+  for (int i = 0; i < 16; ++i) a.lane[i] += b.lane[i];
+  return a;
+}
+template <int bits>
+inline Ints shift_left(Ints x) {
+  for (std::int32_t& lane : x.lane) lane *= 1 << bits;
+  return x;
+}
 inline Ints load_int8(const std::int8_t* p) {
   Ints r;
   for (int i = 0; i < 16; ++i) r.lane[i] = p[i];
@@ -307,6 +316,36 @@ void nibble_dot(const std::uint8_t* panel, std::size_t steps, const std::int8_t*
     }
   }
 }
+
+// q6_k's codes: 64 inputs, four a lane.
+constexpr std::size_t kRowLanes = 16;
+struct RowSums {
+  std::int32_t lane[kRowLanes];
+};
+inline RowSums zero_sums() { return {}; }
+struct SixBits {
+  std::int32_t scaled_codes[64];
+};
+inline SixBits six_bits(const std::uint8_t* low_bits, const std::uint8_t* upper_bits,
+                        const std::int8_t* sub_scales, std::size_t chunk, std::size_t /*part*/) {
+  SixBits bits;
+  for (std::size_t i = 0; i < 64; ++i) {
+    const bool is_low = chunk % 2 == 0;
+    const int four_low = is_low ? low_bits[i] & 15 : low_bits[i] >> 4;
+    const int two_high = upper_bits[i % 32] >> ((is_low ? 0 : 4) + (i < 32 ? 0 : 2)) & 3;
+    bits.scaled_codes[i] = (four_low + 16 * two_high - 32) * sub_scales[4 * chunk + i / 16];
+  }
+  return bits;
+}
+inline void add_products(RowSums& high, RowSums& middle, RowSums& low, const SixBits& bits,
+                         const FixedPointInputs& x, std::size_t /*part*/) {
+  for (std::size_t i = 0; i < 64; ++i) {
+    high.lane[i / 4] += bits.scaled_codes[i] * x.high[i];
+    middle.lane[i / 4] += bits.scaled_codes[i] * x.middle[i];
+    low.lane[i / 4] += bits.scaled_codes[i] * x.low[i];
+  }
+}
+inline Ints join(const RowSums (&parts)[1]) { return __builtin_bit_cast(Ints, parts[0]); }
 
 std::uint64_t read_probe(const void* memory, std::size_t n) {
   const auto* words = static_cast<const std::uint64_t*>(memory);

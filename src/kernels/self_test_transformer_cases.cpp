@@ -108,16 +108,77 @@ void widen_blocks(const KernelTable& table, Record& record) {
   }
 }
 
-template <std::size_t elements, std::size_t bytes, std::size_t scale_at, auto kernel>
-void dot_blocks(const KernelTable& table, Record& record) {
+void dot_q8_0(const KernelTable& table, Record& record) {
   for (const std::size_t count : {1, 2, 5}) {
     for (const std::size_t rows : {1, 3, 4, 9}) {
-      const std::vector<std::byte> blocks = random_blocks(rows * count, bytes, scale_at);
-      const std::vector<float> x = random_floats(count * elements, 1.0F, 12);
+      const std::vector<std::byte> blocks = random_blocks(rows * count, 34, 0);
+      const std::vector<float> x = random_floats(count * 32, 1.0F, 12);
       auto out = output_buffer<float>(rows);
-      (table.*kernel)(blocks.data() + kShift, rows, x.data() + kShift, count * elements, kAhead,
-                      out.data() + kShift);
+      table.dot_q8_0(blocks.data() + kShift, rows, x.data() + kShift, count * 32, kAhead,
+                     out.data() + kShift);
       add_case(record, message(rows, " rows of ", count, " blocks"), out);
+    }
+  }
+}
+
+/// Any digits, or the largest of either sign.
+std::vector<FixedPointInputs> random_inputs(std::size_t count, bool largest) {
+  Random random(13);
+  std::vector<FixedPointInputs> inputs(count);
+  for (FixedPointInputs& x : inputs) {
+    for (std::size_t i = 0; i < FixedPointInputs::kCount; ++i) {
+      x.high[i] = static_cast<std::int8_t>(largest ? (random() % 2 == 0 ? 127 : -127)
+                                                   : static_cast<int>(random() % 255) - 127);
+      x.middle[i] = static_cast<std::int8_t>(largest ? 127 : random() % 128);
+      x.low[i] = static_cast<std::int8_t>(largest ? 127 : random() % 128);
+      x.minus_32_high_sums[i / 4] -= 32 * x.high[i];
+    }
+  }
+  return inputs;
+}
+
+/// Of inputs [vectors, n / 64] as [n / 256, vectors, 4].
+std::vector<FixedPointWords> words_of(const std::vector<FixedPointInputs>& inputs,
+                                      std::size_t vectors) {
+  std::vector<FixedPointWords> words(inputs.size());
+  const std::size_t chunks = inputs.size() / vectors;
+  for (std::size_t at = 0; at < inputs.size(); ++at) {
+    const std::size_t chunk = at % chunks;
+    FixedPointWords& to = words[(chunk / 4 * vectors + at / chunks) * 4 + chunk % 4];
+    for (std::size_t i = 0; i < FixedPointInputs::kCount; ++i) {
+      const FixedPointInputs& x = inputs[at];
+      to.high[i % 2][i / 2] = x.high[i];
+      to.lower[i % 2][i / 2] = static_cast<std::int16_t>(128 * x.middle[i] + x.low[i]);
+    }
+  }
+  return words;
+}
+
+void dot_q6_k(const KernelTable& table, Record& record) {
+  constexpr std::size_t kBlock = 256;
+  for (const std::size_t count : {1, 2, 5}) {
+    for (const std::size_t rows : {1, 3, 5}) {
+      for (const std::size_t vectors : {1, 2, 5, 19}) {
+        for (const bool largest : {false, true}) {
+          std::vector<std::byte> blocks = random_blocks(rows * count, 210, 208);
+          for (std::size_t at = kShift; largest && at < blocks.size(); at += 210) {
+            std::fill_n(blocks.begin() + at, 192, std::byte{0});          // codes of -32
+            std::fill_n(blocks.begin() + at + 192, 16, std::byte{0x80});  // times -128
+          }
+          const auto inputs = random_inputs(vectors * count * kBlock / 64, largest);
+          const auto words = words_of(inputs, vectors);
+          const std::vector<float> scales = random_floats(vectors, 1.0F, 14);
+          auto out = output_buffer<float>(vectors * rows);
+          table.dot_q6_k(
+              blocks.data() + kShift, rows,
+              {inputs.data(), words.data(), scales.data() + kShift, vectors, count * kBlock},
+              kAhead, out.data() + kShift, rows);
+          add_case(record,
+                   message(rows, " rows of ", count, " blocks, ", vectors, " vectors",
+                           largest ? ", largest" : ""),
+                   out);
+        }
+      }
     }
   }
 }
@@ -212,8 +273,8 @@ std::span<const KernelUnderTest> transformer_kernels() {
       {"rotate", rotate},
       {"q8_0_to_f32", widen_blocks<32, 34, 0, &KernelTable::q8_0_to_f32>},
       {"q6_k_to_f32", widen_blocks<256, 210, 208, &KernelTable::q6_k_to_f32>},
-      {"dot_q8_0", dot_blocks<32, 34, 0, &KernelTable::dot_q8_0>},
-      {"dot_q6_k", dot_blocks<256, 210, 208, &KernelTable::dot_q6_k>},
+      {"dot_q8_0", dot_q8_0},
+      {"dot_q6_k", dot_q6_k},
       {"attend_f32", attend<float, &KernelTable::attend_f32>},
       {"attend_f16", attend<std::uint16_t, &KernelTable::attend_f16>},
       {"attend_int8", attend<std::int8_t, &KernelTable::attend_int8>},

@@ -15,8 +15,10 @@
 namespace bitnet {
 namespace {
 
-/// Rows that a thread takes at once: some tens of microseconds.
-constexpr std::size_t kChunkRows = 64;
+/// Long enough for the hardware to see a thread's share as one stream.
+constexpr std::size_t kChunksPerThread = 8;
+/// Rows that many vectors are multiplied by while they stay in the second-level cache.
+constexpr std::size_t kCachedRows = 64;
 /// Rows that are floats at once.
 constexpr std::size_t kFewRows = 4;
 // Rows here and there lie too far apart for hardware to foresee; one takes about memory's latency.
@@ -85,10 +87,8 @@ void FloatMatrix::release_rows(std::size_t first, std::size_t count) const {
 
 void FloatMatrix::prefetch_row(std::size_t row) const {
   constexpr std::size_t kLine = 64;
-  const std::size_t row_bytes = tensor_.bytes.size() / rows();
-  const std::byte* const bytes = tensor_.bytes.data() + row * row_bytes;
-  for (std::size_t at = 0; at < row_bytes; at += kLine) {
-    __builtin_prefetch(bytes + at);
+  for (std::size_t at = 0; at < row_bytes(); at += kLine) {
+    __builtin_prefetch(row_data(row) + at);
   }
 }
 
@@ -96,34 +96,49 @@ void FloatMatrix::read_row(std::size_t row, const Runtime& runtime, float* out) 
   load_stored_row(tensor_, row, runtime, out);
 }
 
-void FloatMatrix::dot_rows(std::span<const std::size_t> rows, const float* x, float* y,
-                           const Runtime& runtime) const {
+void FloatMatrix::prepare(const float* x, std::size_t tokens, Vectors& vectors) const {
+  vectors.x = x;
+  vectors.count = tokens;
+  if (encoding() == Encoding::q6_k) vectors.fixed_point.assign(x, tokens, columns());
+}
+
+void FloatMatrix::dot_rows(std::span<const std::size_t> rows, const Vectors& vectors, std::size_t t,
+                           float* y, const Runtime& runtime) const {
   const std::size_t width = columns();
   AlignedVector<float>& floats = row_scratch();
   floats.resize(kFewRows * width);
   for (std::size_t first = 0; first < rows.size(); first += kFewRows) {
     const std::span few = rows.subspan(first, std::min(kFewRows, rows.size() - first));
+    float products[kFewRows];
     for (std::size_t i = 0; i < few.size(); ++i) {
       if (first + i + kRowsAhead < rows.size()) prefetch_row(rows[first + i + kRowsAhead]);
-      read_row(few[i], runtime, floats.data() + i * width);
+      if (encoding() == Encoding::q6_k) {
+        runtime.kernels().dot_q6_k(row_data(few[i]), 1, vectors.fixed_point.row(t), 0, products + i,
+                                   kFewRows);
+      } else {
+        read_row(few[i], runtime, floats.data() + i * width);
+      }
     }
-    float products[kFewRows];
-    runtime.kernels().dots(floats.data(), few.size(), x, 1, width, products, kFewRows);
+    if (encoding() != Encoding::q6_k) {
+      runtime.kernels().dots(floats.data(), few.size(), vectors.x + t * width, 1, width, products,
+                             kFewRows);
+    }
     for (std::size_t i = 0; i < few.size(); ++i) y[few[i]] = products[i];
   }
 }
 
-void FloatMatrix::multiply_rows(std::size_t first, std::size_t last, const float* x,
-                                std::size_t tokens, float* y, const Runtime& runtime) const {
+void FloatMatrix::multiply_rows(std::size_t first, std::size_t last, const Vectors& vectors,
+                                float* y, const Runtime& runtime) const {
   const kernels::KernelTable& kernels = runtime.kernels();
   const std::size_t width = columns();
-  const auto dot_blocks = encoding() == Encoding::q8_0   ? kernels.dot_q8_0
-                          : encoding() == Encoding::q6_k ? kernels.dot_q6_k
-                                                         : nullptr;
-  if (tokens == 1 && dot_blocks != nullptr) {
-    const std::size_t row_bytes = tensor_.bytes.size() / rows();
-    dot_blocks(tensor_.bytes.data() + first * row_bytes, last - first, x, width,
-               kernels::tile_prefetch(), y + first);
+  if (encoding() == Encoding::q6_k) {
+    kernels.dot_q6_k(row_data(first), last - first, vectors.fixed_point.vectors(),
+                     kernels::row_prefetch(), y + first, rows());
+    return;
+  }
+  if (encoding() == Encoding::q8_0 && vectors.count == 1) {
+    kernels.dot_q8_0(row_data(first), last - first, vectors.x, width, kernels::tile_prefetch(),
+                     y + first);
     return;
   }
   AlignedVector<float>& floats = row_scratch();
@@ -133,15 +148,23 @@ void FloatMatrix::multiply_rows(std::size_t first, std::size_t last, const float
     for (std::size_t i = 0; i < count; ++i) {
       read_row(first + i, runtime, floats.data() + i * width);
     }
-    kernels.dots(floats.data(), count, x, tokens, width, y + first, rows());
+    kernels.dots(floats.data(), count, vectors.x, vectors.count, width, y + first, rows());
   }
 }
 
 void FloatMatrix::multiply(const float* x, std::size_t tokens, float* y,
                            const Runtime& runtime) const {
-  runtime.pool().parallel_for((rows() + kChunkRows - 1) / kChunkRows, [&](std::size_t chunk) {
-    const std::size_t first = chunk * kChunkRows;
-    multiply_rows(first, std::min(rows(), first + kChunkRows), x, tokens, y, runtime);
+  thread_local Vectors vectors;
+  prepare(x, tokens, vectors);
+  const Vectors& prepared = vectors;  // this thread's
+  const std::size_t chunks =
+      std::min(rows(), kChunksPerThread * static_cast<std::size_t>(runtime.threads()));
+  runtime.pool().parallel_for(chunks, [&](std::size_t chunk) {
+    const std::size_t last = rows() * (chunk + 1) / chunks;
+    const std::size_t rows_at_once = tokens == 1 ? rows() : kCachedRows;
+    for (std::size_t first = rows() * chunk / chunks; first < last; first += rows_at_once) {
+      multiply_rows(first, std::min(last, first + rows_at_once), prepared, y, runtime);
+    }
   });
 }
 

@@ -11,6 +11,7 @@
 #include <span>
 
 #include "base/aligned_vector.h"
+#include "quantize/fixed_point.h"
 
 namespace bitnet {
 
@@ -43,17 +44,30 @@ class FloatMatrix {
 
   /// out [K]
   void read_row(std::size_t row, const Runtime& runtime, float* out) const;
-  /// y[v] = Σ_k x[k] * row v [k] for each v of `rows`, summed as KernelTable::dots does. x [K],
-  /// y [V].
-  void dot_rows(std::span<const std::size_t> rows, const float* x, float* y,
+  /// Vectors x [T, K] as they are multiplied: floats or, by q6_k, fixed point
+  /// (KernelTable::dot_q6_k).
+  struct Vectors {
+    const float* x;
+    std::size_t count;
+    FixedPointMatrix fixed_point;
+  };
+  /// Keeps x.
+  void prepare(const float* x, std::size_t tokens, Vectors& vectors) const;
+  /// y[v] = Σ_k x[t, k] * row v [k] for each v of `rows`, summed as KernelTable::dots or dot_q6_k
+  /// does. y [V].
+  void dot_rows(std::span<const std::size_t> rows, const Vectors& vectors, std::size_t t, float* y,
                 const Runtime& runtime) const;
   /// y[t, v] = Σ_k x[t, k] * row v [k], summed likewise, on all threads. x [T, K], y [T, V].
   void multiply(const float* x, std::size_t tokens, float* y, const Runtime& runtime) const;
 
  private:
   /// multiply for rows [first, last), on this thread.
-  void multiply_rows(std::size_t first, std::size_t last, const float* x, std::size_t tokens,
-                     float* y, const Runtime& runtime) const;
+  void multiply_rows(std::size_t first, std::size_t last, const Vectors& vectors, float* y,
+                     const Runtime& runtime) const;
+  std::size_t row_bytes() const { return tensor_.bytes.size() / rows(); }
+  const std::byte* row_data(std::size_t row) const {
+    return tensor_.bytes.data() + row * row_bytes();
+  }
   /// Asks memory for a row that will be read soon.
   void prefetch_row(std::size_t row) const;
 

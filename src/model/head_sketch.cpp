@@ -38,11 +38,11 @@ constexpr std::size_t kMayStayMapped = std::size_t{512} << 20;
 
 /// The factor of |x| in a row's upper end, in units of its step. Roundings of the codes, of the
 /// sketch's sums and of its bounds are below sqrt(K) 2^-15 together: the sums' terms are at most
-/// 8.5 |x_k|, and six operations round them by 2^-24. The exact logit rounds K / 16 + 6 times, by
-/// 2^-24 of at most |w| |x| <= 7 sqrt(K) |x|.
+/// 8.5 |x_k|, and six operations round them by 2^-24. The exact logit rounds at most K / 16 + 8
+/// times, by 2^-24 of at most |w| |x| <= 7 sqrt(K) |x|; q6_k's rows round their numbers, too.
 double deviations(std::size_t columns) {
   const auto k = static_cast<double>(columns);
-  return kDeviations + std::sqrt(k) * (0x1p-15 + 7 * (k / 16 + 6) * 0x1p-24);
+  return kDeviations + std::sqrt(k) * (0x1p-15 + 7 * (k / 16 + 8) * 0x1p-24);
 }
 
 std::vector<float> random_dither(std::size_t columns) {
@@ -153,8 +153,12 @@ void HeadSketch::prepare(const float* x, Query& query) const {
   query.high_offset = kCodeOffset * high_sum;
   query.low_offset = kCodeOffset * low_sum;
   query.dither_dot = static_cast<float>(dither_dot);
-  query.reach = static_cast<float>(1.000001 * (deviations(columns) * std::sqrt(squares) +
-                                               4 * static_cast<double>(columns) * scale));
+  // By q6_k x is rounded to fixed point, which moves a logit by less than 4 K of its scale as well.
+  const double fixed_point_scale =
+      static_cast<double>(absmax) / kernels::FixedPointInputs::kLargest;
+  query.reach = static_cast<float>(
+      1.000001 * (deviations(columns) * std::sqrt(squares) +
+                  4 * static_cast<double>(columns) * (scale + fixed_point_scale)));
 }
 
 void HeadSketch::bound_panel(std::size_t panel, const Query& query, std::size_t top, float* upper,
@@ -184,13 +188,14 @@ void HeadSketch::multiply_top(const float* x, std::size_t tokens, std::size_t to
     head_.multiply(x, tokens, logits, runtime);
     return;
   }
+  head_.prepare(x, tokens, vectors_);
   queries_.resize(tokens);
   for (std::size_t t = 0; t < tokens; ++t) {
     prepare(x + t * columns, queries_[t]);
   }
   find_bounds(top, logits, runtime);
-  find_thresholds(top, x, logits, runtime);
-  score_possible(x, logits, runtime);
+  find_thresholds(top, logits, runtime);
+  score_possible(logits, runtime);
 }
 
 void HeadSketch::find_bounds(std::size_t top, float* upper, const Runtime& runtime) {
@@ -210,8 +215,7 @@ void HeadSketch::find_bounds(std::size_t top, float* upper, const Runtime& runti
   });
 }
 
-void HeadSketch::find_thresholds(std::size_t top, const float* x, float* logits,
-                                 const Runtime& runtime) {
+void HeadSketch::find_thresholds(std::size_t top, float* logits, const Runtime& runtime) {
   const std::size_t tokens = queries_.size();
   thresholds_.resize(tokens);
   runtime.pool().parallel_for(tokens, [&](std::size_t t) {
@@ -223,13 +227,13 @@ void HeadSketch::find_thresholds(std::size_t top, const float* x, float* logits,
     rows.resize(best.size());
     std::ranges::transform(best, rows.begin(), &Estimate::row);
     float* const of_token = logits + t * head_.rows();
-    head_.dot_rows(rows, x + t * head_.columns(), of_token, runtime);
+    head_.dot_rows(rows, vectors_, t, of_token, runtime);
     thresholds_[t] = of_token[*std::ranges::min_element(
         rows, std::less<>{}, [&](std::size_t row) { return of_token[row]; })];
   });
 }
 
-void HeadSketch::score_possible(const float* x, float* logits, const Runtime& runtime) {
+void HeadSketch::score_possible(float* logits, const Runtime& runtime) {
   const std::size_t rows = head_.rows();
   std::atomic<std::size_t> exact_rows = 0;
   runtime.pool().parallel_for(chunks_, [&](std::size_t chunk) {
@@ -247,7 +251,7 @@ void HeadSketch::score_possible(const float* x, float* logits, const Runtime& ru
           possible.push_back(v);
         }
       }
-      head_.dot_rows(possible, x + t * head_.columns(), of_token, runtime);
+      head_.dot_rows(possible, vectors_, t, of_token, runtime);
       count += possible.size();
     }
     exact_rows += count;

@@ -71,9 +71,9 @@ class HeadSketch {
   /// Upper ends of all rows for each query, and the `top` largest estimates of each chunk.
   void find_bounds(std::size_t top, float* upper, const Runtime& runtime);
   /// What an upper end must reach for its row to be scored: the least logit behind those estimates.
-  void find_thresholds(std::size_t top, const float* x, float* logits, const Runtime& runtime);
+  void find_thresholds(std::size_t top, float* logits, const Runtime& runtime);
   /// Takes upper ends in `logits` and leaves logits.
-  void score_possible(const float* x, float* logits, const Runtime& runtime);
+  void score_possible(float* logits, const Runtime& runtime);
   std::size_t first_panel(std::size_t chunk) const {
     return panel_count(head_.rows()) * chunk / chunks_;
   }
@@ -84,6 +84,7 @@ class HeadSketch {
   std::vector<float> steps_;           // [V]: d
   std::vector<float> dither_;          // [K]: u
   // Of the last call.
+  FloatMatrix::Vectors vectors_;
   std::vector<Query> queries_;
   std::size_t chunks_ = 1;                   // of panels, for threads
   std::vector<std::vector<Estimate>> best_;  // [chunks, T]: the largest, a heap
